@@ -1,0 +1,39 @@
+"""The outbox for mails: a row that is `sending` before SES is asked and `sent` after it answered."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+
+class MailState(StrEnum):
+    """SES has no idempotency: a crash between `sending` and `sent` may repeat one mail, never lose one."""
+
+    QUEUED = "queued"
+    SENDING = "sending"
+    SENT = "sent"
+    REFUSED = "refused"
+
+
+class MailKind(StrEnum):
+    """Which mail it is; the words are chosen when it is sent."""
+
+    RECEIPT = "receipt"
+
+
+@dataclass(frozen=True, slots=True)
+class Mail:
+    """One mail to one address about one record. `due` is when its timer stands."""
+
+    id: str
+    merchant_id: str
+    kind: MailKind
+    to: str
+    about_id: str
+    due: datetime
+    created_at: datetime
+    state: MailState = MailState.QUEUED
+    tries: int = 0
+    provider_id: str | None = None
+    version: int = 0

@@ -1,0 +1,1 @@
+"""The other edges: Stripe, SES, SQS, the clock."""

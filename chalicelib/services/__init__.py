@@ -1,0 +1,1 @@
+"""Use cases: functions over a request and the ports they need."""
