@@ -36,12 +36,19 @@ class PaymentLink:
 
 
 @dataclass(frozen=True, slots=True)
-class LinkUse:
-    """One completed payment of a link, counted by its own row: the id is `use#{link}#{checkout}`."""
+class LinkUses:
+    """How often a link was paid; apart from the link, so that counting never collides with editing.
+
+    The id is `uses#{link}`. `completed` moves in the transaction that books the payment.
+    """
 
     id: str
     merchant_id: str
-    payment_link_id: str
-    checkout_id: str
     created_at: datetime
+    completed: int = 0
     version: int = 0
+
+
+def link_uses_id(link_id: str) -> str:
+    """Where a link's count lives."""
+    return f"uses#{link_id}"

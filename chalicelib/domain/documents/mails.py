@@ -35,5 +35,6 @@ class Mail:
     created_at: datetime
     state: MailState = MailState.QUEUED
     tries: int = 0
+    sending_at: datetime | None = None
     provider_id: str | None = None
     version: int = 0

@@ -1,0 +1,74 @@
+"""What one period of a subscription costs: its lines, the share of a partial period, and what still counts by then."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from enum import StrEnum
+
+from chalicelib.domain.billing.schedule import Schedule
+from chalicelib.domain.documents.lines import Discount, Fee, LineItem
+from chalicelib.domain.money.amounts import Money
+from chalicelib.domain.money.rounding import prorate
+from chalicelib.domain.totals import Totals, compute_totals
+
+
+class FirstPeriod(StrEnum):
+    """What the partial period before an anchor day costs."""
+
+    PRORATED = "prorated"
+    FULL = "full"
+    FREE = "free"
+
+
+def discount_at(discount: Discount | None, index: int) -> Discount | None:
+    """The order discount as far as it counts on the invoice of period `index`: once is the first, n the first n."""
+    if discount is None or discount.duration == "forever":
+        return discount
+    periods = 1 if discount.duration == "once" else discount.duration
+    return discount if index < periods else None
+
+
+def fees_at(fees: Sequence[Fee], index: int) -> tuple[Fee, ...]:
+    """The fees that count on the invoice of period `index`: they belong to the first."""
+    return tuple(fees) if index == 0 else ()
+
+
+def _share_of(line: LineItem, part: int, whole: int) -> LineItem:
+    # A share of several units is one amount: per unit it would be rounded once for each of them.
+    amount = prorate(line.unit_amount * line.quantity, part, whole)
+    discount = line.discount
+    if discount is not None and discount.amount is not None:
+        discount = replace(discount, amount=prorate(discount.amount, part, whole))
+    return replace(line, quantity=1, unit_amount=amount, discount=discount)
+
+
+def period_lines(
+    lines: Sequence[LineItem], schedule: Schedule, index: int, first_period: FirstPeriod = FirstPeriod.PRORATED
+) -> tuple[LineItem, ...]:
+    """The lines that stand on the invoice of a period: as they are, or their share of a partial one (see `begin`)."""
+    share = schedule.share(index)
+    if share is None or first_period is FirstPeriod.FULL:
+        return tuple(lines)
+    if first_period is FirstPeriod.FREE:
+        return tuple(replace(line, unit_amount=Money.zero(line.unit_amount.currency), discount=None) for line in lines)
+    return tuple(_share_of(line, *share) for line in lines)
+
+
+def period_totals(
+    lines: Sequence[LineItem],
+    *,
+    currency: str,
+    schedule: Schedule,
+    index: int,
+    discount: Discount | None = None,
+    fees: Sequence[Fee] = (),
+    first_period: FirstPeriod = FirstPeriod.PRORATED,
+) -> Totals:
+    """The totals of the invoice of period `index`: what a preview shows, and what the scheduler then issues."""
+    return compute_totals(
+        period_lines(lines, schedule, index, first_period),
+        currency=currency,
+        discount=discount_at(discount, index),
+        fees=fees_at(fees, index),
+    )

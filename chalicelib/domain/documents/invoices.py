@@ -1,0 +1,136 @@
+"""Invoices: what is owed. Every charge is for an invoice, and what was issued never changes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime
+from enum import StrEnum
+
+from chalicelib.domain.billing.schedule import Period
+from chalicelib.domain.documents.lines import Discount, Fee, LineItem
+from chalicelib.domain.documents.methods import Method
+from chalicelib.domain.documents.parts import Part
+from chalicelib.domain.machines import INVOICE, InvoiceAction, InvoiceStatus
+from chalicelib.domain.money.amounts import Money
+from chalicelib.domain.totals import Totals
+
+
+class Collection(StrEnum):
+    """Whether an invoice is charged to the stored method or sent for payment."""
+
+    AUTOMATIC = "automatic"
+    SEND = "send"
+
+
+class CollectionBlock(StrEnum):
+    """Why an open automatic invoice is not being charged."""
+
+    NO_PAYMENT_METHOD = "no_payment_method"
+    DISCONNECTED = "disconnected"
+    HELD = "held"
+    UNPAID = "unpaid"
+    PARKED = "parked"
+
+
+class Source(StrEnum):
+    """What an invoice came from."""
+
+    PAYMENT_LINK = "payment_link"
+    QUOTE = "quote"
+    INVOICE = "invoice"
+    SUBSCRIPTION = "subscription"
+
+
+@dataclass(frozen=True, slots=True)
+class LinePeriod:
+    """Which period of which subscription a line pays for; `position` counts the invoice's lines from 0."""
+
+    position: int
+    subscription_id: str
+    period: Period
+
+
+@dataclass(frozen=True, slots=True)
+class Party:
+    """A seller or a buyer as frozen onto an issued document."""
+
+    name: str
+    email: str | None = None
+    legal_name: str | None = None
+    address_lines: tuple[str, ...] = ()
+    tax_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """Who stood on the document when it was issued."""
+
+    seller: Party
+    buyer: Party
+    timezone: str
+
+
+@dataclass(frozen=True, slots=True)
+class Invoice:
+    """One invoice. `number`, `snapshot` and `issued_at` come with issuing and never change after it.
+
+    `subscription_id` and `period` are set when one subscription's period is all that it bills; otherwise
+    `line_periods` tells each line's. `charge_at` is when the charge timer stands, None when no charge is to come.
+    """
+
+    id: str
+    merchant_id: str
+    secret: str
+    customer_id: str
+    currency: str
+    lines: tuple[LineItem, ...]
+    totals: Totals
+    source: Source
+    collection: Collection
+    created_at: datetime
+    status: InvoiceStatus = InvoiceStatus.DRAFT
+    discount: Discount | None = None
+    fees: tuple[Fee, ...] = ()
+    number: str | None = None
+    snapshot: Snapshot | None = None
+    issued_at: datetime | None = None
+    due_date: date | None = None
+    paid_at: datetime | None = None
+    amount_paid: Money | None = None
+    parts: tuple[Part, ...] = ()
+    charge_at: datetime | None = None
+    collection_blocked: CollectionBlock | None = None
+    subscription_id: str | None = None
+    period: Period | None = None
+    line_periods: tuple[LinePeriod, ...] = ()
+    payment_link_id: str | None = None
+    checkout_id: str | None = None
+    paid_with: Method | None = None
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    version: int = 0
+
+    @property
+    def part(self) -> Part:
+        """The part that is charged next: the newest."""
+        return self.parts[-1]
+
+    @property
+    def paid(self) -> Money:
+        """What has been paid, zero included."""
+        return self.amount_paid or Money.zero(self.currency)
+
+    @property
+    def amount_due(self) -> Money:
+        """What is still to be paid: nothing once paid or void."""
+        if self.status in (InvoiceStatus.PAID, InvoiceStatus.VOID):
+            return Money.zero(self.currency)
+        return self.totals.total - self.paid
+
+    def with_part(self, part: Part) -> Invoice:
+        """With the part of that number replaced."""
+        return replace(self, parts=tuple(part if p.number == part.number else p for p in self.parts))
+
+    def moved(self, action: InvoiceAction) -> Invoice:
+        """In the state that an action leads to."""
+        return replace(self, status=INVOICE.next(self.status, action))

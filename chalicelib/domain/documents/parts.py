@@ -1,0 +1,91 @@
+"""Parts and attempts: a share of what is owed, its one live intent, and every try to move the money."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+
+from chalicelib.domain.errors import StateConflict
+from chalicelib.domain.machines import PART, PartAction, PartState
+from chalicelib.domain.money.amounts import Money
+
+
+class AttemptOutcome(StrEnum):
+    """`claimed` means that the try may be under way or lost: Stripe must be asked before another one."""
+
+    CLAIMED = "claimed"
+    SUCCEEDED = "succeeded"
+    PROCESSING = "processing"
+    REQUIRES_ACTION = "requires_action"
+    DECLINED = "declined"
+    ABANDONED = "abandoned"
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One try. `number` counts from 1 and is in the idempotency key of the confirm, so it is saved before the call."""
+
+    number: int
+    at: datetime
+    outcome: AttemptOutcome = AttemptOutcome.CLAIMED
+    code: str | None = None
+    decline_code: str | None = None
+    next_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A share of an invoice paid by one attempt or instalment, with at most one live intent.
+
+    `generation` counts the intents: another one is made only after Stripe said that the last is canceled.
+    """
+
+    number: int
+    amount: Money
+    state: PartState = PartState.HELD
+    generation: int = 1
+    intent_id: str | None = None
+    attempts: tuple[Attempt, ...] = ()
+
+    @property
+    def latest(self) -> Attempt | None:
+        """The newest try."""
+        return self.attempts[-1] if self.attempts else None
+
+    @property
+    def in_doubt(self) -> bool:
+        """Whether a try was begun whose end is not known here."""
+        return self.latest is not None and self.latest.outcome is AttemptOutcome.CLAIMED
+
+    def claimed(self, now: datetime) -> Part:
+        """With a new try begun at `now`. Raises StateConflict unless the part is held and no try is in doubt."""
+        if self.state is not PartState.HELD:
+            raise StateConflict(f"A part that is {self.state} cannot be charged.")
+        if self.in_doubt:
+            raise StateConflict("The last try has no known end yet.")
+        number = self.latest.number + 1 if self.latest else 1
+        return replace(self, attempts=(*self.attempts, Attempt(number, now)))
+
+    def with_intent(self, intent_id: str) -> Part:
+        """With the id of its live intent. Raises StateConflict when it has one."""
+        if self.intent_id is not None:
+            raise StateConflict("This part has its intent already.")
+        return replace(self, intent_id=intent_id)
+
+    def without_canceled_intent(self, intent_id: str) -> Part:
+        """Ready for another intent, after Stripe said that `intent_id` is canceled."""
+        if self.intent_id != intent_id:
+            raise StateConflict("Another intent has taken the place of this one.")
+        return replace(self, intent_id=None, generation=self.generation + 1)
+
+    def ended(self, outcome: AttemptOutcome, code: str | None = None, decline_code: str | None = None) -> Part:
+        """With the end of the newest try written down."""
+        if self.latest is None:
+            raise StateConflict("There is no try to end.")
+        last = replace(self.latest, outcome=outcome, code=code, decline_code=decline_code)
+        return replace(self, attempts=(*self.attempts[:-1], last))
+
+    def moved(self, action: PartAction) -> Part:
+        """In the state that an action leads to."""
+        return replace(self, state=PART.next(self.state, action))

@@ -1,0 +1,143 @@
+"""Charging an issued invoice to the stored method while the buyer is away.
+
+Claim the try, make or find the one live intent, save its id, confirm, write down the outcome. The charge timer goes
+only in the transaction that stores an outcome, so a death anywhere in between is found again by the next sweep.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+from typing import Final
+
+from chalicelib.domain.documents.invoices import CollectionBlock, Invoice
+from chalicelib.domain.documents.merchants import Merchant
+from chalicelib.domain.documents.methods import StoredMethod
+from chalicelib.domain.documents.parts import AttemptOutcome
+from chalicelib.domain.documents.subscriptions import Subscription
+from chalicelib.domain.documents.timers import Timer, TimerKind
+from chalicelib.domain.machines import InvoiceStatus, PartState, SubscriptionStatus
+from chalicelib.services.billing.outcomes import apply_intent
+from chalicelib.services.payments.intents import KEYS_LAST, confirm_key, ensure_intent, forget_canceled
+from chalicelib.services.ports import (
+    DropTimer,
+    Intent,
+    IntentStatus,
+    Ports,
+    ProviderRefused,
+    Update,
+    WriteConflict,
+)
+from chalicelib.services.saving import commit, written
+
+ACTOR: Final = "scheduler"
+
+
+def charge_timer(invoice: Invoice) -> Timer | None:
+    """Where an invoice's charge timer stands."""
+    if invoice.charge_at is None:
+        return None
+    return Timer(TimerKind.CHARGE_INVOICE, invoice.id, invoice.merchant_id, invoice.charge_at)
+
+
+def charge_invoice(ports: Ports, timer: Timer) -> str:
+    """Do what a charge timer asks for, if the invoice still does; says what became of it.
+
+    Raises ProviderUnavailable and ProviderBusy (the outcome is unknown, or nothing happened: the timer stands and the
+    next delivery asks Stripe before it tries again) and ProviderRefused (somebody must look).
+    """
+    now = ports.clock.now()
+    invoice = ports.records.find(Invoice, timer.record_id)
+    if invoice is None or invoice.charge_at != timer.due:
+        ports.timers.drop(timer)
+        return "stale"
+    if invoice.charge_at > now:
+        return "not due"
+    merchant = ports.records.get(Merchant, invoice.merchant_id)
+    subscription = ports.records.find(Subscription, invoice.subscription_id) if invoice.subscription_id else None
+    refusal = _refusal(invoice, merchant, subscription)
+    try:
+        if refusal is not None or subscription is None or subscription.method is None:
+            blocked = refusal if isinstance(refusal, CollectionBlock) else invoice.collection_blocked
+            commit(ports, [Update(replace(invoice, charge_at=None, collection_blocked=blocked)), DropTimer(timer)])
+            return "not collected"
+        return _charge(ports, merchant, invoice, subscription.method, now)
+    except WriteConflict:
+        # Somebody else moved this invoice on; if a charge is still wanted its timer is still there.
+        return "moved on by another"
+
+
+def _refusal(invoice: Invoice, merchant: Merchant, subscription: Subscription | None) -> CollectionBlock | str | None:
+    """Why this invoice is not to be charged now, if so."""
+    if invoice.status is not InvoiceStatus.OPEN or not invoice.parts or invoice.part.state is not PartState.HELD:
+        return "nothing to charge"
+    if subscription is None or subscription.method is None:
+        return CollectionBlock.NO_PAYMENT_METHOD
+    if subscription.status is SubscriptionStatus.CANCELED and not invoice.part.in_doubt:
+        return "canceled"
+    if not merchant.can_transact:
+        return CollectionBlock.DISCONNECTED
+    return None
+
+
+def _charge(ports: Ports, merchant: Merchant, invoice: Invoice, method: StoredMethod, now: datetime) -> str:
+    if invoice.part.intent_id is not None:
+        # An intent is there already, so a run before this one may have got further than it could write down.
+        intent = ports.stripe.retrieve_intent(merchant.stripe_account, invoice.part.intent_id)
+        if intent.status is IntentStatus.CANCELED:
+            invoice = forget_canceled(ports, invoice, intent)
+        elif not _may_confirm(intent) or (
+            invoice.part.in_doubt and _is_old(invoice, now) and intent.decline is not None
+        ):
+            return _stored(ports, invoice, intent)
+    if not invoice.part.in_doubt:
+        claimed = invoice.with_part(invoice.part.claimed(now))
+        commit(ports, [Update(claimed)])
+        invoice = written(claimed)
+    elif invoice.part.intent_id is not None and _is_old(invoice, now):
+        # Its idempotency key may be forgotten by now. Stripe has just said that it was never confirmed, so this try
+        # ends here and a new one, with a key of its own, begins. A younger try is confirmed again under its own key:
+        # Stripe answers what it answered then, or does it now.
+        ended = invoice.with_part(invoice.part.ended(AttemptOutcome.ABANDONED).claimed(now))
+        commit(ports, [Update(ended)])
+        invoice = written(ended)
+    invoice = ensure_intent(
+        ports,
+        merchant,
+        invoice,
+        customer_id=method.stripe_customer_id,
+        keep_method=False,
+        description=f"{merchant.name} {invoice.number}",
+    )
+    intent_id = invoice.part.intent_id
+    if intent_id is None:
+        raise ValueError("an ensured intent has an id")
+    try:
+        intent = ports.stripe.confirm_off_session(
+            merchant.stripe_account,
+            intent_id,
+            payment_method_id=method.payment_method_id,
+            key=confirm_key(intent_id, invoice.part),
+        )
+    except ProviderRefused as refused:
+        # A refused request (a revoked key, say) did nothing and uses up no try. Only where the key was used with
+        # other parameters, as when the method was replaced in between, does the next try need a key of its own.
+        if refused.code == "idempotency_error":
+            commit(ports, [Update(invoice.with_part(invoice.part.ended(AttemptOutcome.ABANDONED)))])
+        raise
+    return _stored(ports, invoice, intent)
+
+
+def _may_confirm(intent: Intent) -> bool:
+    return intent.status in (IntentStatus.REQUIRES_PAYMENT_METHOD, IntentStatus.REQUIRES_CONFIRMATION)
+
+
+def _is_old(invoice: Invoice, now: datetime) -> bool:
+    latest = invoice.part.latest
+    return latest is not None and now - latest.at >= KEYS_LAST
+
+
+def _stored(ports: Ports, invoice: Invoice, intent: Intent) -> str:
+    after = apply_intent(ports, invoice.id, intent, actor=ACTOR)
+    latest = after.part.latest
+    return str(after.status if after.status is InvoiceStatus.PAID or latest is None else latest.outcome)

@@ -1,0 +1,237 @@
+"""What a due subscription does: its oldest due period becomes an invoice, exactly once, in one transaction.
+
+Up to nineteen subscriptions of one merchant share a transaction: five items each and one number counter are 96 of the
+100 that a transaction may hold (AWS: TransactWriteItems).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from chalicelib.domain.billing.charges import discount_at, fees_at, period_lines, period_totals
+from chalicelib.domain.documents.customers import Customer
+from chalicelib.domain.documents.invoices import (
+    Collection,
+    CollectionBlock,
+    Invoice,
+    Party,
+    Snapshot,
+    Source,
+)
+from chalicelib.domain.documents.merchants import Merchant, NumberSeries, series_id
+from chalicelib.domain.documents.parts import Part
+from chalicelib.domain.documents.subscriptions import Subscription
+from chalicelib.domain.documents.timers import Timer, TimerKind
+from chalicelib.domain.ids import derived_id
+from chalicelib.domain.machines import InvoiceStatus, SubscriptionAction, SubscriptionStatus
+from chalicelib.domain.numbering import format_number
+from chalicelib.services.checkouts.booking import INVOICE_SERIES, seller_of
+from chalicelib.services.facts import happened
+from chalicelib.services.ports import Insert, Ports, SetTimer, Update, Write
+from chalicelib.services.saving import commit, until_won
+
+MOST_TOGETHER: Final = 19
+TOO_LATE: Final = timedelta(days=7)
+"""An invoice issued later than this after its time waits for a person instead of being charged."""
+CHARGES_APART: Final = timedelta(days=1)
+MOST_PERIODS: Final = 120
+"""Periods issued for one message before the rest is left to the next: two years of weeks, and a bound on a worker."""
+ACTOR: Final = "scheduler"
+
+
+@dataclass(frozen=True, slots=True)
+class Issued:
+    """What a run did: invoices issued, subscriptions ended, and whether some are still due."""
+
+    invoices: int
+    ended: int
+    more: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """One subscription's share of a transaction, and the timer that it makes stale."""
+
+    writes: tuple[Write, ...]
+    stale: Timer | None
+    issued: bool
+
+
+def issue_due(ports: Ports, merchant_id: str, timers: Sequence[Timer]) -> Issued:
+    """Do what is due for these subscriptions of one merchant, oldest period first, until nothing is due.
+
+    The records decide: a timer whose subscription is elsewhere by now is dropped. Running it twice, or two at once,
+    changes nothing more. Raises StoreUnavailable, after which the timers still stand.
+    """
+    invoices = ended = 0
+    ids = tuple(dict.fromkeys(timer.record_id for timer in timers))[:MOST_TOGETHER]
+    more = len({timer.record_id for timer in timers}) > len(ids)
+    for _ in range(MOST_PERIODS):
+        steps = until_won(lambda: _one_transaction(ports, merchant_id, ids))
+        if not steps:
+            break
+        invoices += sum(step.issued for step in steps)
+        ended += sum(not step.issued for step in steps)
+        for step in steps:
+            if step.stale is not None:
+                ports.timers.drop(step.stale)
+    else:
+        more = True
+    _drop_stale(ports, [timer for timer in timers if timer.record_id in ids])
+    return Issued(invoices, ended, more)
+
+
+def billing_timer(subscription: Subscription) -> Timer | None:
+    """Where a subscription's timer stands."""
+    if subscription.timer_at is None:
+        return None
+    return Timer(TimerKind.BILL_PERIOD, subscription.id, subscription.merchant_id, subscription.timer_at)
+
+
+def _drop_stale(ports: Ports, timers: Sequence[Timer]) -> None:
+    found = ports.records.find_many([(Subscription, timer.record_id) for timer in timers]) if timers else []
+    for timer, subscription in zip(timers, found, strict=True):
+        if subscription is None or subscription.timer_at != timer.due:
+            ports.timers.drop(timer)
+
+
+def _one_transaction(ports: Ports, merchant_id: str, ids: Sequence[str]) -> list[_Step]:
+    now = ports.clock.now()
+    wanted: list[tuple[type[object], str]] = [
+        (Merchant, merchant_id),
+        (NumberSeries, series_id(merchant_id, INVOICE_SERIES)),
+        *((Subscription, each) for each in ids),
+    ]
+    merchant, series, *found = ports.records.find_many(wanted)
+    due = [each for each in found if _is_due(each, merchant_id, now)]
+    if not due:
+        return []
+    customers = ports.records.find_many([(Customer, each.customer_id) for each in due])
+    steps: list[_Step] = []
+    taken = series.last
+    for subscription, customer in zip(due, customers, strict=True):
+        if subscription.cancel_at_period_end or subscription.is_last_issued:
+            steps.append(_end(ports, subscription, now))
+        else:
+            taken += 1
+            steps.append(_issue(ports, merchant, customer, subscription, taken, now))
+    writes: list[Write] = [write for step in steps for write in step.writes]
+    if taken != series.last:
+        writes.append(Update(replace(series, last=taken)))
+    if writes:
+        commit(ports, writes)
+    return steps
+
+
+def _is_due(subscription: Subscription | None, merchant_id: str, now: datetime) -> bool:
+    if subscription is None or subscription.merchant_id != merchant_id:
+        return False
+    # A fixed term whose last payment is still owed has no end by date: it ends when it is paid, and has no timer.
+    acts_at = subscription.acts_at
+    return acts_at is not None and acts_at <= now and subscription.timer_at is not None
+
+
+def _end(ports: Ports, subscription: Subscription, now: datetime) -> _Step:
+    stale = billing_timer(subscription)
+    if subscription.cancel_at_period_end:
+        ended = replace(subscription.moved(SubscriptionAction.CANCEL), canceled_at=now, ended_at=now, timer_at=None)
+        event = "subscription.canceled"
+    elif subscription.past_due_invoices or subscription.status is not SubscriptionStatus.ACTIVE:
+        return _Step((Update(replace(subscription, timer_at=None)),), stale, issued=False)
+    else:
+        ended = replace(subscription.moved(SubscriptionAction.EXPIRE), ended_at=now, timer_at=None)
+        event = "subscription.expired"
+    told = happened(ports.ids, event, ended, now=now, actor=ACTOR, previous={"status": str(subscription.status)})
+    return _Step((Update(ended), told), stale, issued=False)
+
+
+def _issue(
+    ports: Ports, merchant: Merchant, customer: Customer, subscription: Subscription, counter: int, now: datetime
+) -> _Step:
+    invoice = _invoice(ports, merchant, customer, subscription, counter, now)
+    begun = subscription
+    if subscription.status is SubscriptionStatus.SCHEDULED:
+        begun = subscription.moved(SubscriptionAction.ACTIVATE)
+    moved = replace(begun, next_index=subscription.next_index + 1)
+    if invoice.charge_at is not None:
+        moved = replace(moved, charge_not_before=invoice.charge_at + CHARGES_APART)
+    if invoice.status is InvoiceStatus.PAID:
+        moved = replace(moved, payments_made=moved.payments_made + 1)
+    moved = replace(moved, timer_at=moved.acts_at)
+    writes: list[Write] = [Insert(invoice), Update(moved)]
+    writes.append(happened(ports.ids, "invoice.issued", invoice, now=now, actor=ACTOR))
+    following = billing_timer(moved)
+    if following is not None:
+        writes.append(SetTimer(following))
+    if invoice.charge_at is not None:
+        writes.append(SetTimer(Timer(TimerKind.CHARGE_INVOICE, invoice.id, invoice.merchant_id, invoice.charge_at)))
+    return _Step(tuple(writes), billing_timer(subscription), issued=True)
+
+
+def _invoice(
+    ports: Ports, merchant: Merchant, customer: Customer, subscription: Subscription, counter: int, now: datetime
+) -> Invoice:
+    index = subscription.next_index
+    period = subscription.schedule.period(index)
+    totals = period_totals(
+        subscription.lines,
+        currency=subscription.currency,
+        schedule=subscription.schedule,
+        index=index,
+        discount=subscription.discount,
+        fees=subscription.fees,
+        first_period=subscription.first_period,
+    )
+    blocked = _block(merchant, subscription, period.invoice_at, now)
+    automatic = subscription.collection is Collection.AUTOMATIC
+    charged = automatic and blocked is None and bool(totals.total)
+    issued = Invoice(
+        id=derived_id("inv", period.invoice_at, f"{subscription.id}#{index}"),
+        merchant_id=subscription.merchant_id,
+        secret=ports.ids.secret(),
+        customer_id=subscription.customer_id,
+        currency=subscription.currency,
+        lines=period_lines(subscription.lines, subscription.schedule, index, subscription.first_period),
+        totals=totals,
+        source=Source.SUBSCRIPTION,
+        collection=subscription.collection,
+        created_at=now,
+        status=InvoiceStatus.OPEN,
+        discount=discount_at(subscription.discount, index),
+        fees=fees_at(subscription.fees, index),
+        number=format_number(merchant.invoice_prefix, counter),
+        snapshot=Snapshot(
+            seller_of(merchant),
+            Party(customer.name or customer.email, customer.email, tax_id=customer.tax_id),
+            merchant.timezone,
+        ),
+        issued_at=now,
+        due_date=period.invoice_at.astimezone(ZoneInfo(merchant.timezone)).date(),
+        parts=(Part(1, totals.total),) if totals.total else (),
+        charge_at=max(now, subscription.charge_not_before or now) if charged else None,
+        collection_blocked=blocked if totals.total else None,
+        subscription_id=subscription.id,
+        period=period,
+        payment_link_id=subscription.payment_link_id,
+    )
+    if totals.total:
+        return issued
+    return replace(issued, status=InvoiceStatus.PAID, paid_at=now)
+
+
+def _block(
+    merchant: Merchant, subscription: Subscription, planned_at: datetime, now: datetime
+) -> CollectionBlock | None:
+    if subscription.collection is not Collection.AUTOMATIC:
+        return None
+    if subscription.method is None:
+        return CollectionBlock.NO_PAYMENT_METHOD
+    if not merchant.can_transact:
+        return CollectionBlock.DISCONNECTED
+    if now - planned_at > TOO_LATE:
+        return CollectionBlock.HELD
+    return None

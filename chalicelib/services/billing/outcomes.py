@@ -1,0 +1,196 @@
+"""What Stripe says of an invoice's intent, written down once, whoever brings it: the worker, a page or a webhook."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from chalicelib.domain.documents.customers import Customer
+from chalicelib.domain.documents.invoices import Invoice
+from chalicelib.domain.documents.mails import Mail, MailKind
+from chalicelib.domain.documents.merchants import Merchant
+from chalicelib.domain.documents.parts import AttemptOutcome
+from chalicelib.domain.documents.payments import IntentOwner, Payment, intent_owner_id
+from chalicelib.domain.documents.subscriptions import Subscription
+from chalicelib.domain.documents.timers import Timer, TimerKind
+from chalicelib.domain.ids import derived_id
+from chalicelib.domain.machines import (
+    SUBSCRIPTION,
+    InvoiceAction,
+    InvoiceStatus,
+    PartAction,
+    PaymentStatus,
+    SubscriptionAction,
+)
+from chalicelib.services.facts import happened
+from chalicelib.services.mails import queue_mail
+from chalicelib.services.payments.matching import PaymentMismatch, require_match
+from chalicelib.services.payments.settling import settlement_of
+from chalicelib.services.ports import DropTimer, Insert, Intent, IntentStatus, Ports, SetTimer, Update, Write
+from chalicelib.services.saving import commit, until_won, written
+
+
+@dataclass(frozen=True, slots=True)
+class _Written:
+    """The invoice as it stands now, and the mail whose sending may be hurried along."""
+
+    invoice: Invoice
+    mail: Timer | None = None
+
+
+def apply_intent(ports: Ports, invoice_id: str, intent: Intent, *, actor: str, also: Sequence[Write] = ()) -> Invoice:
+    """The invoice with the intent's state taken over; `also` is written in the same transaction.
+
+    A repeated, late or reordered report changes nothing but `also`. Raises PaymentMismatch.
+    """
+
+    def attempt() -> _Written:
+        invoice = ports.records.get(Invoice, invoice_id)
+        now = ports.clock.now()
+        if intent.status is IntentStatus.SUCCEEDED:
+            result, writes = _book(ports, invoice, intent, actor, now)
+        elif _is_news(invoice, intent):
+            result, writes = _store_failure(ports, invoice, intent, actor, now)
+        else:
+            result, writes = _Written(invoice), []
+        if writes or also:
+            commit(ports, writes, also)
+        return result
+
+    done = until_won(attempt)
+    if done.mail is not None:
+        queue_mail(ports, done.mail)
+    return done.invoice
+
+
+def _is_news(invoice: Invoice, intent: Intent) -> bool:
+    """Whether this is the end of the try that the invoice is waiting for."""
+    if invoice.status is not InvoiceStatus.OPEN or not invoice.parts or invoice.part.intent_id != intent.id:
+        return False
+    latest = invoice.part.latest
+    if latest is None or latest.outcome not in (AttemptOutcome.CLAIMED, AttemptOutcome.REQUIRES_ACTION):
+        return False
+    if intent.status is IntentStatus.REQUIRES_ACTION:
+        return latest.outcome is AttemptOutcome.CLAIMED
+    return intent.status is IntentStatus.REQUIRES_PAYMENT_METHOD and intent.decline is not None
+
+
+def _book(ports: Ports, invoice: Invoice, intent: Intent, actor: str, now: datetime) -> tuple[_Written, list[Write]]:
+    if invoice.status is InvoiceStatus.PAID:
+        return _Written(invoice), []
+    wanted: list[tuple[type[object], str]] = [
+        (Merchant, invoice.merchant_id),
+        (IntentOwner, intent_owner_id(intent.id)),
+        (Customer, invoice.customer_id),
+    ]
+    if invoice.subscription_id is not None:
+        wanted.append((Subscription, invoice.subscription_id))
+    merchant, whose, customer, *rest = ports.records.find_many(wanted)
+    subscription: Subscription | None = rest[0] if rest else None
+    if whose is None or whose.owner_id not in (invoice.id, invoice.checkout_id):
+        raise PaymentMismatch(f"{intent.id} was never saved as this invoice's")
+    expected = None if subscription is None or subscription.method is None else subscription.method.stripe_customer_id
+    require_match(merchant, invoice.part, intent, customer_id=expected)
+
+    part = invoice.part.ended(AttemptOutcome.SUCCEEDED).moved(PartAction.PAY)
+    charge = intent.charge
+    paid = replace(
+        invoice.with_part(part),
+        amount_paid=invoice.paid + part.amount,
+        paid_at=now,
+        charge_at=None,
+        collection_blocked=None,
+        paid_with=None if charge is None else charge.method,
+    ).moved(InvoiceAction.PAY)
+    payment = Payment(
+        id=whose.payment_id,
+        merchant_id=invoice.merchant_id,
+        invoice_id=invoice.id,
+        amount=part.amount,
+        status=PaymentStatus.SUCCEEDED,
+        source=invoice.source,
+        intent_id=intent.id,
+        created_at=now,
+        stripe_account=merchant.stripe_account,
+        charge_id=None if charge is None else charge.id,
+        customer_id=invoice.customer_id,
+        subscription_id=invoice.subscription_id,
+        payment_link_id=invoice.payment_link_id,
+        method=None if charge is None else charge.method,
+        booked_at=now,
+        settlement=settlement_of(charge),
+    )
+    mail = Mail(
+        id=derived_id("mail", now, f"receipt#{invoice.id}"),
+        merchant_id=invoice.merchant_id,
+        kind=MailKind.RECEIPT,
+        to=customer.email,
+        about_id=invoice.id,
+        due=now,
+        created_at=now,
+    )
+    mail_timer = Timer(TimerKind.SEND_MAIL, mail.id, mail.merchant_id, now)
+    writes: list[Write] = [Update(paid), Insert(payment), Insert(mail), SetTimer(mail_timer)]
+    if invoice.charge_at is not None:
+        writes.append(DropTimer(Timer(TimerKind.CHARGE_INVOICE, invoice.id, invoice.merchant_id, invoice.charge_at)))
+    writes.append(happened(ports.ids, "invoice.paid", paid, now=now, actor=actor, previous={"status": "open"}))
+    writes.append(happened(ports.ids, "payment.succeeded", payment, now=now, actor=actor))
+    if subscription is not None:
+        writes += _paid_up(ports, subscription, invoice.id, actor, now)
+    return _Written(written(paid), mail_timer), writes
+
+
+def _paid_up(ports: Ports, subscription: Subscription, invoice_id: str, actor: str, now: datetime) -> list[Write]:
+    still_owed = tuple(each for each in subscription.past_due_invoices if each != invoice_id)
+    paid = replace(subscription, payments_made=subscription.payments_made + 1, past_due_invoices=still_owed)
+    recovers = not still_owed and SUBSCRIPTION.can(subscription.status, SubscriptionAction.RECOVER)
+    if not recovers:
+        return [Update(paid)]
+    recovered = paid.moved(SubscriptionAction.RECOVER)
+    writes: list[Write] = []
+    if recovered.timer_at is None and recovered.acts_at is not None:
+        # A fixed term whose last payment was owed had no end by date; now that it is paid, it has one again.
+        recovered = replace(recovered, timer_at=max(now, recovered.acts_at))
+        writes.append(
+            SetTimer(Timer(TimerKind.BILL_PERIOD, recovered.id, recovered.merchant_id, recovered.timer_at or now))
+        )
+    previous = {"status": str(subscription.status)}
+    event = happened(ports.ids, "subscription.recovered", recovered, now=now, actor=actor, previous=previous)
+    return [Update(recovered), *writes, event]
+
+
+def _store_failure(
+    ports: Ports, invoice: Invoice, intent: Intent, actor: str, now: datetime
+) -> tuple[_Written, list[Write]]:
+    decline = intent.decline
+    if intent.status is IntentStatus.REQUIRES_ACTION:
+        part = invoice.part.ended(AttemptOutcome.REQUIRES_ACTION)
+    else:
+        part = invoice.part.ended(
+            AttemptOutcome.DECLINED,
+            None if decline is None else decline.code,
+            None if decline is None else decline.decline_code,
+        )
+    failed = replace(invoice.with_part(part), charge_at=None)
+    writes: list[Write] = [Update(failed)]
+    if invoice.charge_at is not None:
+        writes.append(DropTimer(Timer(TimerKind.CHARGE_INVOICE, invoice.id, invoice.merchant_id, invoice.charge_at)))
+    writes.append(happened(ports.ids, "invoice.payment_failed", failed, now=now, actor=actor))
+    if invoice.subscription_id is not None:
+        subscription = ports.records.get(Subscription, invoice.subscription_id)
+        if invoice.id not in subscription.past_due_invoices:
+            writes += _fall_behind(ports, subscription, invoice.id, actor, now)
+    return _Written(written(failed)), writes
+
+
+def _fall_behind(ports: Ports, subscription: Subscription, invoice_id: str, actor: str, now: datetime) -> list[Write]:
+    owing = replace(subscription, past_due_invoices=(*subscription.past_due_invoices, invoice_id))
+    if not SUBSCRIPTION.can(subscription.status, SubscriptionAction.FALL_BEHIND):
+        return [Update(owing)]
+    behind = owing.moved(SubscriptionAction.FALL_BEHIND)
+    previous = {"status": str(subscription.status)}
+    return [
+        Update(behind),
+        happened(ports.ids, "subscription.past_due", behind, now=now, actor=actor, previous=previous),
+    ]

@@ -1,0 +1,91 @@
+"""The scheduler's sweep: reads what is due, and nothing else, and hands it to the queues.
+
+Its cost follows what is due, never what is not. A timer stays until its record's work is done, so what a queue lost
+is sent again by the next sweep.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from chalicelib.domain.documents.timers import SHARDS, Timer, TimerKind
+from chalicelib.services.billing.issuing import MOST_TOGETHER
+from chalicelib.services.mails import timer_message
+from chalicelib.services.ports import Message, Ports, QueueName
+
+PAGE: Final = 200
+MOST_AT_ONCE: Final = 20_000
+"""Timers handed over by one sweep; what is left is due five minutes later too, and still in order."""
+
+_QUEUE_OF: Final = {
+    TimerKind.CHARGE_INVOICE: QueueName.CHARGES,
+    TimerKind.SEND_MAIL: QueueName.WORK,
+    TimerKind.EXPIRE_CHECKOUT: QueueName.WORK,
+    TimerKind.APPLY_WEBHOOK: QueueName.WORK,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Swept:
+    """How many timers were due, how many messages that made, and how late the oldest was, in seconds."""
+
+    due: int
+    messages: int
+    lag_seconds: float
+
+
+def sweep(ports: Ports) -> Swept:
+    """Send everything that is due to its queue. Raises StoreUnavailable and QueueUnavailable."""
+    now = ports.clock.now()
+    due = messages = 0
+    oldest = now
+    for shard in range(SHARDS):
+        billing: dict[str, list[Timer]] = defaultdict(list)
+        others: dict[QueueName, list[Message]] = defaultdict(list)
+        for timer in _due(ports, shard, now, MOST_AT_ONCE - due):
+            due += 1
+            oldest = min(oldest, timer.due)
+            if timer.kind is TimerKind.BILL_PERIOD:
+                billing[timer.merchant_id].append(timer)
+            else:
+                others[_QUEUE_OF[timer.kind]].append(Message(timer_message(timer)))
+        for merchant_id, timers in billing.items():
+            others[QueueName.BILLING] += _batches(merchant_id, timers, now)
+        for queue, batch in others.items():
+            ports.queues.send(queue, batch)
+            messages += len(batch)
+    return Swept(due, messages, (now - oldest).total_seconds())
+
+
+def _due(ports: Ports, shard: int, now: datetime, most: int) -> Iterator[Timer]:
+    after: str | None = None
+    seen = 0
+    while seen < most:
+        limit = min(PAGE, most - seen)
+        page = ports.timers.due_before(shard, now, limit=limit, after=after)
+        yield from page
+        if len(page) < limit:
+            return
+        seen += len(page)
+        after = page[-1].key
+
+
+def _batches(merchant_id: str, timers: list[Timer], now: datetime) -> list[Message]:
+    """Messages of up to MOST_TOGETHER subscriptions: one merchant is one group, so its numbers are taken in order.
+
+    The sweep's own time is part of the deduplication id: SQS forgets one only after five minutes
+    (AWS: SQS exactly-once processing), and a sweep that sends a timer again must not be swallowed.
+    """
+    chunks = [timers[start : start + MOST_TOGETHER] for start in range(0, len(timers), MOST_TOGETHER)]
+    return [
+        Message(
+            {"merchant_id": merchant_id, "timers": [timer_message(timer) for timer in chunk]},
+            group=merchant_id,
+            dedupe=f"{chunk[0].record_id}-{int(now.timestamp() * 1000)}",
+        )
+        for chunk in chunks
+    ]

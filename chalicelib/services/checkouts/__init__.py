@@ -1,0 +1,1 @@
+"""A link paid by a buyer: the page, the submit, the booking, the expiry."""

@@ -1,0 +1,279 @@
+"""A paid checkout becomes an invoice, a payment and its subscriptions, in the one transaction that takes the number."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from chalicelib.domain.billing.agreement import Plan, PlannedSubscription, plan
+from chalicelib.domain.documents.checkouts import Checkout
+from chalicelib.domain.documents.customers import Customer, CustomerByEmail, customer_by_email_id
+from chalicelib.domain.documents.invoices import Collection, Invoice, LinePeriod, Party, Snapshot, Source
+from chalicelib.domain.documents.links import LinkUses, link_uses_id
+from chalicelib.domain.documents.mails import Mail, MailKind
+from chalicelib.domain.documents.merchants import Merchant, NumberSeries, series_id
+from chalicelib.domain.documents.methods import StoredMethod
+from chalicelib.domain.documents.parts import AttemptOutcome
+from chalicelib.domain.documents.payments import IntentOwner, Payment, intent_owner_id
+from chalicelib.domain.documents.subscriptions import Subscription
+from chalicelib.domain.documents.timers import Timer, TimerKind
+from chalicelib.domain.ids import derived_id
+from chalicelib.domain.machines import (
+    CheckoutAction,
+    CheckoutStatus,
+    InvoiceStatus,
+    PartAction,
+    PaymentStatus,
+    SubscriptionStatus,
+)
+from chalicelib.domain.numbering import format_number
+from chalicelib.services.facts import happened
+from chalicelib.services.mails import queue_mail
+from chalicelib.services.payments.matching import PaymentMismatch, require_match
+from chalicelib.services.payments.settling import settlement_of
+from chalicelib.services.ports import DropTimer, Insert, Intent, Ports, SetTimer, Update, Write
+from chalicelib.services.saving import commit, until_won
+
+INVOICE_SERIES = "invoice"
+
+
+@dataclass(frozen=True, slots=True)
+class _Booked:
+    """What the transaction leaves behind, and the mail whose sending may be hurried along."""
+
+    checkout: Checkout
+    mail: Timer | None
+
+
+def seller_of(merchant: Merchant) -> Party:
+    """The merchant as it is frozen onto a document."""
+    return Party(merchant.name, merchant.support_email, merchant.legal_name, merchant.address_lines)
+
+
+def book_checkout(
+    ports: Ports, checkout_id: str, intent: Intent, *, actor: str, also: Sequence[Write] = ()
+) -> Checkout:
+    """Book a succeeded intent onto its checkout; doing it again changes nothing but `also`.
+
+    The synchronous answer, the return page, webhooks and the reconciler all end here; whoever comes second finds
+    the checkout completed. `also` is written in the same transaction (a webhook's `done`). Raises PaymentMismatch.
+    """
+
+    def attempt() -> _Booked:
+        checkout = ports.records.get(Checkout, checkout_id)
+        if checkout.status is CheckoutStatus.COMPLETED:
+            if also:
+                commit(ports, [], also)
+            return _Booked(checkout, None)
+        return _book(ports, checkout, intent, actor=actor, also=also)
+
+    booked = until_won(attempt)
+    if booked.mail is not None:
+        queue_mail(ports, booked.mail)
+    return booked.checkout
+
+
+def _book(ports: Ports, checkout: Checkout, intent: Intent, *, actor: str, also: Sequence[Write]) -> _Booked:
+    now = ports.clock.now()
+    merchant_id = checkout.merchant_id
+    email_id = customer_by_email_id(merchant_id, checkout.email)
+    merchant, series, known, uses, whose = ports.records.find_many(
+        [
+            (Merchant, merchant_id),
+            (NumberSeries, series_id(merchant_id, INVOICE_SERIES)),
+            (CustomerByEmail, email_id),
+            (LinkUses, link_uses_id(checkout.payment_link_id)),
+            (IntentOwner, intent_owner_id(intent.id)),
+        ]
+    )
+    if whose is None or whose.owner_id != checkout.id:
+        raise PaymentMismatch(f"{intent.id} was never saved as this checkout's")
+    require_match(merchant, checkout.part, intent, customer_id=checkout.stripe_customer_id)
+    agreed = plan(
+        checkout.lines,
+        currency=checkout.currency,
+        agreed_at=checkout.agreed_at,
+        zone=merchant.timezone,
+        discount=checkout.discount,
+        fees=checkout.fees,
+    )
+    writes: list[Write] = []
+
+    if known is None:
+        customer = Customer(ports.ids.new("cus", now), merchant_id, checkout.email, now, name=checkout.name)
+        by_email = CustomerByEmail(email_id, merchant_id, customer.id, now)
+        writes += [Insert(customer), Insert(by_email)]
+        writes.append(happened(ports.ids, "customer.created", customer, now=now, actor=actor))
+        customer_id = customer.id
+    else:
+        customer_id = known.customer_id
+
+    subscriptions = _subscriptions(ports, checkout, agreed, intent, customer_id, now)
+    taken = replace(series, last=series.last + 1)
+    invoice = _invoice(ports, checkout, merchant, agreed, subscriptions, intent, customer_id, taken, now)
+    payment = _payment(checkout, invoice, intent, whose, merchant, now)
+    done = replace(
+        checkout.with_part(checkout.part.ended(AttemptOutcome.SUCCEEDED).moved(PartAction.PAY)),
+        customer_id=customer_id,
+        subscription_ids=tuple(each.id for each in subscriptions),
+        completed_at=now,
+    ).moved(CheckoutAction.COMPLETE)
+    mail = Mail(
+        id=derived_id("mail", now, f"receipt#{invoice.id}"),
+        merchant_id=merchant_id,
+        kind=MailKind.RECEIPT,
+        to=checkout.email,
+        about_id=invoice.id,
+        due=now,
+        created_at=now,
+    )
+    mail_timer = Timer(TimerKind.SEND_MAIL, mail.id, merchant_id, now)
+
+    writes += [Update(taken), Update(done), Insert(invoice), Insert(payment), Insert(mail), SetTimer(mail_timer)]
+    writes.append(DropTimer(Timer(TimerKind.EXPIRE_CHECKOUT, checkout.id, merchant_id, checkout.expires_at)))
+    if uses is None:
+        writes.append(Insert(LinkUses(link_uses_id(checkout.payment_link_id), merchant_id, now, completed=1)))
+    else:
+        writes.append(Update(replace(uses, completed=uses.completed + 1)))
+    for subscription in subscriptions:
+        writes.append(Insert(subscription))
+        writes.append(happened(ports.ids, "subscription.created", subscription, now=now, actor=actor))
+        if subscription.timer_at is not None:
+            due = Timer(TimerKind.BILL_PERIOD, subscription.id, merchant_id, subscription.timer_at)
+            writes.append(SetTimer(due))
+    for type_, record in (
+        ("invoice.issued", invoice),
+        ("invoice.paid", invoice),
+        ("payment.succeeded", payment),
+        ("checkout.completed", done),
+    ):
+        writes.append(happened(ports.ids, type_, record, now=now, actor=actor))
+    commit(ports, writes, also)
+    return _Booked(replace(done, version=done.version + 1), mail_timer)
+
+
+def _subscriptions(
+    ports: Ports, checkout: Checkout, agreed: Plan, intent: Intent, customer_id: str, now: datetime
+) -> list[Subscription]:
+    method = None
+    if intent.payment_method_id is not None and intent.customer_id is not None and intent.charge is not None:
+        method = StoredMethod(intent.payment_method_id, intent.customer_id, intent.charge.method)
+    return [
+        _subscription(ports, checkout, place, group, method, customer_id, now)
+        for place, group in enumerate(agreed.groups)
+    ]
+
+
+def _subscription(
+    ports: Ports,
+    checkout: Checkout,
+    place: int,
+    group: PlannedSubscription,
+    method: StoredMethod | None,
+    customer_id: str,
+    now: datetime,
+) -> Subscription:
+    begun = group.first_invoice_index > 0
+    made = Subscription(
+        # Derived, so that a booking that is run again by somebody else can only mean the same subscription.
+        id=derived_id("sub", checkout.agreed_at, f"{checkout.id}#{place}"),
+        merchant_id=checkout.merchant_id,
+        secret=ports.ids.secret(),
+        customer_id=customer_id,
+        currency=checkout.currency,
+        lines=group.lines,
+        recurrence=group.recurrence,
+        schedule=group.schedule,
+        next_index=group.first_invoice_index,
+        collection=Collection.AUTOMATIC,
+        created_at=now,
+        status=SubscriptionStatus.ACTIVE if begun else SubscriptionStatus.SCHEDULED,
+        discount=group.discount,
+        fees=group.fees,
+        first_period=group.first_period,
+        method=method,
+        consent=checkout.consent,
+        payments_made=1 if begun else 0,
+        payment_link_id=checkout.payment_link_id,
+        checkout_id=checkout.id,
+    )
+    return replace(made, timer_at=made.acts_at)
+
+
+def _invoice(
+    ports: Ports,
+    checkout: Checkout,
+    merchant: Merchant,
+    agreed: Plan,
+    subscriptions: Sequence[Subscription],
+    intent: Intent,
+    customer_id: str,
+    taken: NumberSeries,
+    now: datetime,
+) -> Invoice:
+    line_periods = tuple(
+        LinePeriod(agreed.due_today_positions.index(position), subscription.id, subscription.schedule.period(0))
+        for subscription, group in zip(subscriptions, agreed.groups, strict=True)
+        if group.first_invoice_index > 0
+        for position in group.positions
+    )
+    first = line_periods[0] if line_periods else None
+    alone = (
+        first is not None
+        and len(line_periods) == len(agreed.due_today_lines)
+        and all(each.subscription_id == first.subscription_id for each in line_periods)
+    )
+    part = checkout.part.ended(AttemptOutcome.SUCCEEDED).moved(PartAction.PAY)
+    return Invoice(
+        id=checkout.invoice_id,
+        merchant_id=checkout.merchant_id,
+        secret=ports.ids.secret(),
+        customer_id=customer_id,
+        currency=checkout.currency,
+        lines=agreed.due_today_lines,
+        totals=agreed.due_today,
+        source=Source.PAYMENT_LINK,
+        collection=Collection.AUTOMATIC,
+        created_at=now,
+        status=InvoiceStatus.PAID,
+        discount=agreed.due_today_discount,
+        fees=agreed.due_today_fees,
+        number=format_number(merchant.invoice_prefix, taken.last),
+        snapshot=Snapshot(seller_of(merchant), Party(checkout.name, checkout.email), merchant.timezone),
+        issued_at=now,
+        due_date=now.astimezone(ZoneInfo(merchant.timezone)).date(),
+        paid_at=now,
+        amount_paid=part.amount,
+        parts=(part,),
+        subscription_id=first.subscription_id if alone and first else None,
+        period=first.period if alone and first else None,
+        line_periods=line_periods,
+        payment_link_id=checkout.payment_link_id,
+        checkout_id=checkout.id,
+        paid_with=None if intent.charge is None else intent.charge.method,
+    )
+
+
+def _payment(
+    checkout: Checkout, invoice: Invoice, intent: Intent, whose: IntentOwner, merchant: Merchant, now: datetime
+) -> Payment:
+    return Payment(
+        id=whose.payment_id,
+        merchant_id=checkout.merchant_id,
+        invoice_id=invoice.id,
+        amount=checkout.part.amount,
+        status=PaymentStatus.SUCCEEDED,
+        source=Source.PAYMENT_LINK,
+        intent_id=intent.id,
+        created_at=now,
+        stripe_account=merchant.stripe_account,
+        charge_id=None if intent.charge is None else intent.charge.id,
+        customer_id=invoice.customer_id,
+        subscription_id=invoice.subscription_id,
+        payment_link_id=checkout.payment_link_id,
+        method=None if intent.charge is None else intent.charge.method,
+        booked_at=now,
+        settlement=settlement_of(intent.charge),
+    )

@@ -1,0 +1,94 @@
+"""What Stripe says of a checkout's intent, written down once, whoever brings it: submit, return page or webhook."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Final
+
+from chalicelib.domain.documents.checkouts import Checkout
+from chalicelib.domain.documents.merchants import Merchant
+from chalicelib.domain.documents.parts import AttemptOutcome, Part
+from chalicelib.domain.machines import CheckoutStatus
+from chalicelib.services.checkouts.booking import book_checkout
+from chalicelib.services.ports import Intent, IntentStatus, Ports, Update, Write
+from chalicelib.services.saving import commit, until_won, written
+
+REQUEST_LASTS: Final = timedelta(seconds=60)
+"""A claim younger than this may belong to a request that is still talking to Stripe (API Gateway ends it at 29 s)."""
+
+
+def may_be_running(part: Part, now: datetime) -> bool:
+    """Whether somebody may be confirming right now, so that only they may say how it ended."""
+    return part.in_doubt and part.latest is not None and now - part.latest.at < REQUEST_LASTS
+
+
+def apply_intent(
+    ports: Ports, checkout_id: str, intent: Intent, *, actor: str, also: Sequence[Write] = (), asked_here: bool = False
+) -> Checkout:
+    """The checkout with the intent's state taken over; `also` is written in the same transaction.
+
+    `asked_here` says that the caller made the try itself, so its end is not somebody else's to tell. A repeated,
+    late or reordered report changes nothing. Raises PaymentMismatch.
+    """
+    if intent.status is IntentStatus.SUCCEEDED:
+        return book_checkout(ports, checkout_id, intent, actor=actor, also=also)
+
+    def attempt() -> Checkout:
+        checkout = ports.records.get(Checkout, checkout_id)
+        changed = _after(checkout, intent, ports.clock.now(), asked_here)
+        writes: list[Write] = [] if changed is None else [Update(changed)]
+        if writes or also:
+            commit(ports, writes, also)
+        return checkout if changed is None else written(changed)
+
+    return until_won(attempt)
+
+
+def resolve(ports: Ports, merchant: Merchant, checkout: Checkout, *, actor: str) -> Checkout:
+    """The checkout after asking Stripe, where its state cannot be known without. Raises what PaymentProvider raises."""
+    if checkout.status not in (CheckoutStatus.OPEN, CheckoutStatus.PROCESSING) or not checkout.parts:
+        return checkout
+    part = checkout.part
+    waiting = part.latest is not None and part.latest.outcome is AttemptOutcome.REQUIRES_ACTION
+    if not part.in_doubt and not waiting:
+        return checkout
+    if part.intent_id is not None:
+        intent = ports.stripe.retrieve_intent(merchant.stripe_account, part.intent_id)
+        return apply_intent(ports, checkout.id, intent, actor=actor)
+    if may_be_running(part, ports.clock.now()):
+        return checkout
+
+    def attempt() -> Checkout:
+        # Nothing is confirmed before the intent's id is saved, so this try moved no money.
+        fresh = ports.records.get(Checkout, checkout.id)
+        if not fresh.part.in_doubt or fresh.part.intent_id is not None:
+            return fresh
+        changed = fresh.with_part(fresh.part.ended(AttemptOutcome.ABANDONED))
+        commit(ports, [Update(changed)])
+        return written(changed)
+
+    return until_won(attempt)
+
+
+def _after(checkout: Checkout, intent: Intent, now: datetime, asked_here: bool) -> Checkout | None:
+    if checkout.status is not CheckoutStatus.OPEN or checkout.part.intent_id != intent.id:
+        return None
+    part = checkout.part
+    latest = part.latest
+    if latest is None or latest.outcome not in (AttemptOutcome.CLAIMED, AttemptOutcome.REQUIRES_ACTION):
+        return None
+    if may_be_running(part, now) and not asked_here:
+        return None
+    ended: Part | None = None
+    if intent.status is IntentStatus.REQUIRES_ACTION:
+        ended = part.ended(AttemptOutcome.REQUIRES_ACTION)
+    elif intent.status is IntentStatus.REQUIRES_PAYMENT_METHOD and intent.decline is not None:
+        ended = part.ended(AttemptOutcome.DECLINED, intent.decline.code, intent.decline.decline_code)
+    elif intent.status in (IntentStatus.REQUIRES_PAYMENT_METHOD, IntentStatus.REQUIRES_CONFIRMATION):
+        ended = part.ended(AttemptOutcome.ABANDONED)
+    elif intent.status is IntentStatus.CANCELED:
+        ended = part.ended(AttemptOutcome.ABANDONED).without_canceled_intent(intent.id)
+    if ended is None or ended == part:
+        return None
+    return checkout.with_part(ended)

@@ -1,0 +1,249 @@
+"""The press of the button: claim the try, make or find the one live intent, confirm it, write down what happened.
+
+Every step is saved before the next one that matters: the try before the confirm, the intent's id before anything can
+be charged on it. A second click, a second tab or a lost reply therefore meets the first one's claim.
+"""
+
+from __future__ import annotations
+
+import hmac
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Final
+
+from chalicelib.domain.billing.agreement import Plan
+from chalicelib.domain.documents.checkouts import CHECKOUT_LIFE, Checkout, Consent
+from chalicelib.domain.documents.links import PaymentLink
+from chalicelib.domain.documents.merchants import Merchant
+from chalicelib.domain.documents.parts import AttemptOutcome, Part
+from chalicelib.domain.ids import derived_id
+from chalicelib.domain.machines import CheckoutStatus
+from chalicelib.services.checkouts.expiry import expire_checkout, expiry_timer
+from chalicelib.services.checkouts.opening import Closed, LinkPage, open_link
+from chalicelib.services.checkouts.outcomes import apply_intent, may_be_running, resolve
+from chalicelib.services.facts import happened
+from chalicelib.services.payments.intents import confirm_key, ensure_intent
+from chalicelib.services.ports import (
+    Decline,
+    Insert,
+    Intent,
+    IntentStatus,
+    Ports,
+    ProviderBusy,
+    ProviderRefused,
+    ProviderUnavailable,
+    SetTimer,
+    Update,
+    WriteConflict,
+)
+from chalicelib.services.saving import commit, written
+
+MOST_TRIES: Final = 10
+"""Tries of one checkout; Stripe itself cancels an intent after too many, and nobody has that many cards at hand."""
+ACTOR: Final = "buyer"
+
+
+class Ending(StrEnum):
+    """How a submit ended, as the page must tell it."""
+
+    PAID = "paid"
+    CHECKING = "checking"
+    REQUIRES_ACTION = "requires_action"
+    DECLINED = "declined"
+    CHANGED = "changed"
+    CLOSED = "closed"
+    TIMED_OUT = "timed_out"
+    TOO_MANY_TRIES = "too_many_tries"
+
+
+@dataclass(frozen=True, slots=True)
+class Submit:
+    """What the page sends. `expected_total` are the minor units the buyer saw; money itself never comes from here.
+
+    `checkout_id` and `checkout_secret` come from the cookie that the page's view set. `return_url` is absolute.
+    """
+
+    merchant_slug: str
+    link_id: str
+    link_secret: str
+    checkout_id: str
+    checkout_secret: str
+    email: str
+    name: str
+    expected_total: int
+    confirmation_token: str
+    return_url: str
+    consent_text: str | None
+    address: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Submitted:
+    """The ending, and what belongs to it: a decline's codes, or the secret that the browser needs for a challenge."""
+
+    ending: Ending
+    decline: Decline | None = None
+    client_secret: str | None = None
+    closed: Closed | None = None
+
+
+def submit(ports: Ports, request: Submit) -> Submitted:
+    """Try to pay once. Raises NotFound for an unknown link, StoreUnavailable when nothing could be claimed."""
+    page = open_link(ports, request.merchant_slug, request.link_id, request.link_secret, request.checkout_id)
+    if page.checkout is not None and not _is_theirs(page.checkout, request):
+        return Submitted(Ending.TIMED_OUT)
+    if page.checkout is None and page.closed is not None:
+        return Submitted(Ending.CLOSED, closed=page.closed)
+    try:
+        claimed = _claim(ports, page, request)
+        if isinstance(claimed, Submitted):
+            return claimed
+        return _pay(ports, page.merchant, claimed, request)
+    except WriteConflict:
+        # Another tab or a webhook moved this checkout on between our read and our write; it is theirs to finish.
+        return Submitted(Ending.CHECKING)
+    except ProviderUnavailable:
+        return Submitted(Ending.CHECKING)
+
+
+def _is_theirs(checkout: Checkout, request: Submit) -> bool:
+    same_secret = hmac.compare_digest(checkout.secret.encode(), request.checkout_secret.encode())
+    return same_secret and checkout.payment_link_id == request.link_id
+
+
+def _claim(ports: Ports, page: LinkPage, request: Submit) -> Checkout | Submitted:
+    now = ports.clock.now()
+    checkout = page.checkout
+    if checkout is not None:
+        checkout = resolve(ports, page.merchant, checkout, actor=ACTOR)
+        known = _known_ending(checkout)
+        if known is not None:
+            return known
+        if may_be_running(checkout.part, now) or checkout.part.in_doubt:
+            return Submitted(Ending.CHECKING)
+        if page.closed is not None:
+            return Submitted(Ending.CLOSED, closed=page.closed)
+        if checkout.expires_at <= now or not _same_order(checkout, page.link):
+            # One checkout sells one order: what was changed meanwhile is sold by another, once this one is closed.
+            expired = expire_checkout(ports, checkout.id, actor=ACTOR)
+            paid = expired is not None and expired.status is CheckoutStatus.COMPLETED
+            return Submitted(Ending.PAID if paid else Ending.CHANGED)
+        if len(checkout.part.attempts) >= MOST_TRIES:
+            return Submitted(Ending.TOO_MANY_TRIES)
+    agreed = page.plan_at(now)
+    if agreed.due_today.total.minor != request.expected_total:
+        return Submitted(Ending.CHANGED)
+    consent = Consent(now, request.consent_text, request.address) if request.consent_text else None
+    if checkout is None:
+        return _first_claim(ports, page, request, agreed, consent)
+    again = replace(
+        checkout.with_part(checkout.part.claimed(now)),
+        email=request.email,
+        name=request.name,
+        agreed_at=now.replace(microsecond=0),
+        consent=consent,
+    )
+    commit(ports, [Update(again)])
+    return written(again)
+
+
+def _first_claim(ports: Ports, page: LinkPage, request: Submit, agreed: Plan, consent: Consent | None) -> Checkout:
+    now = ports.clock.now()
+    link = page.link
+    checkout = Checkout(
+        id=request.checkout_id,
+        merchant_id=link.merchant_id,
+        secret=request.checkout_secret,
+        payment_link_id=link.id,
+        invoice_id=derived_id("inv", now, request.checkout_id),
+        email=request.email,
+        name=request.name,
+        currency=link.currency,
+        lines=link.lines,
+        totals=agreed.due_today,
+        parts=(Part(1, agreed.due_today.total).claimed(now),),
+        agreed_at=now.replace(microsecond=0),
+        expires_at=now + CHECKOUT_LIFE,
+        created_at=now,
+        discount=link.discount,
+        fees=link.fees,
+        consent=consent,
+    )
+    event = happened(ports.ids, "checkout.started", checkout, now=now, actor=ACTOR)
+    commit(ports, [Insert(checkout), SetTimer(expiry_timer(checkout)), event])
+    return written(checkout)
+
+
+def _pay(ports: Ports, merchant: Merchant, checkout: Checkout, request: Submit) -> Submitted:
+    try:
+        intent = _confirmed(ports, merchant, checkout, request)
+    except ProviderBusy:
+        _abandon(ports, checkout.id)
+        return Submitted(Ending.DECLINED, Decline("try_again_later"))
+    except ProviderRefused:
+        _abandon(ports, checkout.id)
+        raise
+    after = apply_intent(ports, checkout.id, intent, actor=ACTOR, asked_here=True)
+    if after.status is CheckoutStatus.COMPLETED:
+        return Submitted(Ending.PAID)
+    if intent.status is IntentStatus.REQUIRES_ACTION:
+        return Submitted(Ending.REQUIRES_ACTION, client_secret=intent.client_secret)
+    if intent.status is IntentStatus.REQUIRES_PAYMENT_METHOD and intent.decline is not None:
+        return Submitted(Ending.DECLINED, intent.decline)
+    if intent.status is IntentStatus.CANCELED:
+        return Submitted(Ending.DECLINED, Decline("try_again_later"))
+    return Submitted(Ending.CHECKING)
+
+
+def _confirmed(ports: Ports, merchant: Merchant, checkout: Checkout, request: Submit) -> Intent:
+    customer_id = checkout.stripe_customer_id
+    if customer_id is None:
+        customer_id = ports.stripe.create_customer(
+            merchant.stripe_account,
+            email=checkout.email,
+            name=checkout.name,
+            metadata={"till_merchant": checkout.merchant_id, "till_checkout": checkout.id},
+            key=f"cus-{checkout.id}",
+        )
+        checkout = replace(checkout, stripe_customer_id=customer_id)
+        commit(ports, [Update(checkout)])
+        checkout = written(checkout)
+    checkout = ensure_intent(
+        ports,
+        merchant,
+        checkout,
+        customer_id=customer_id,
+        keep_method=any(line.recurring is not None for line in checkout.lines),
+        description=merchant.name,
+    )
+    intent_id = checkout.part.intent_id
+    if intent_id is None:
+        raise ValueError("an ensured intent has an id")
+    return ports.stripe.confirm_with_token(
+        merchant.stripe_account,
+        intent_id,
+        confirmation_token=request.confirmation_token,
+        return_url=request.return_url,
+        key=confirm_key(intent_id, checkout.part),
+    )
+
+
+def _abandon(ports: Ports, checkout_id: str) -> None:
+    """Write down that the try did nothing, so that the next one need not wait for it."""
+    checkout = ports.records.get(Checkout, checkout_id)
+    if checkout.status is CheckoutStatus.OPEN and checkout.part.in_doubt:
+        commit(ports, [Update(checkout.with_part(checkout.part.ended(AttemptOutcome.ABANDONED)))])
+
+
+def _known_ending(checkout: Checkout) -> Submitted | None:
+    if checkout.status is CheckoutStatus.COMPLETED:
+        return Submitted(Ending.PAID)
+    if checkout.status is CheckoutStatus.EXPIRED:
+        return Submitted(Ending.TIMED_OUT)
+    if checkout.status is CheckoutStatus.PROCESSING:
+        return Submitted(Ending.CHECKING)
+    return None
+
+
+def _same_order(checkout: Checkout, link: PaymentLink) -> bool:
+    return (checkout.lines, checkout.discount, checkout.fees) == (link.lines, link.discount, link.fees)

@@ -1,0 +1,111 @@
+"""Events made from records: what happened, and what the record looked like after it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from functools import singledispatch
+from typing import Any
+
+from chalicelib.domain.documents.checkouts import Checkout
+from chalicelib.domain.documents.customers import Customer
+from chalicelib.domain.documents.events import Event
+from chalicelib.domain.documents.invoices import Invoice
+from chalicelib.domain.documents.payments import Payment
+from chalicelib.domain.documents.subscriptions import Subscription
+from chalicelib.services.ports import Append, Ids, Record
+
+
+def happened(
+    ids: Ids,
+    type_: str,
+    record: Record,
+    *,
+    now: datetime,
+    actor: str,
+    previous: Mapping[str, Any] | None = None,
+) -> Append:
+    """The write that tells of a change; it belongs into the transaction of that change."""
+    data: dict[str, Any] = {"object": describe(record)}
+    if previous is not None:
+        data["previous"] = dict(previous)
+    return Append(Event(ids.new("evt", now), record.merchant_id, type_, now, actor, record.id, data))
+
+
+def instant(at: datetime | None) -> str | None:
+    """RFC 3339 in UTC, to the second."""
+    return None if at is None else at.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+@singledispatch
+def describe(record: Record) -> dict[str, Any]:
+    """The facts of a record that an event carries, by the names that the API uses."""
+    return {"id": record.id}
+
+
+@describe.register
+def _(record: Checkout) -> dict[str, Any]:
+    return {
+        "id": record.id,
+        "object": "checkout",
+        "status": str(record.status),
+        "payment_link": record.payment_link_id,
+        "customer": record.customer_id,
+        "amount": record.totals.total.minor,
+        "currency": record.currency,
+        "subscriptions": list(record.subscription_ids),
+    }
+
+
+@describe.register
+def _(record: Customer) -> dict[str, Any]:
+    return {"id": record.id, "object": "customer", "email": record.email, "name": record.name}
+
+
+@describe.register
+def _(record: Invoice) -> dict[str, Any]:
+    return {
+        "id": record.id,
+        "object": "invoice",
+        "status": str(record.status),
+        "number": record.number,
+        "customer": record.customer_id,
+        "subscription": record.subscription_id,
+        "currency": record.currency,
+        "total": record.totals.total.minor,
+        "amount_due": record.amount_due.minor,
+        "amount_paid": record.paid.minor,
+        "issued_at": instant(record.issued_at),
+        "paid_at": instant(record.paid_at),
+        "collection_blocked": None if record.collection_blocked is None else str(record.collection_blocked),
+    }
+
+
+@describe.register
+def _(record: Payment) -> dict[str, Any]:
+    return {
+        "id": record.id,
+        "object": "payment",
+        "status": str(record.status),
+        "invoice": record.invoice_id,
+        "customer": record.customer_id,
+        "amount": record.amount.minor,
+        "currency": record.amount.currency,
+        "fee": None if record.settlement is None else record.settlement.fee.minor,
+        "net": None if record.settlement is None else record.settlement.net.minor,
+        "decline_code": record.decline_code,
+    }
+
+
+@describe.register
+def _(record: Subscription) -> dict[str, Any]:
+    return {
+        "id": record.id,
+        "object": "subscription",
+        "status": str(record.status),
+        "customer": record.customer_id,
+        "currency": record.currency,
+        "next_invoice_at": instant(record.next_invoice_at),
+        "payments_made": record.payments_made,
+        "cancel_at_period_end": record.cancel_at_period_end,
+    }

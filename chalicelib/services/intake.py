@@ -1,0 +1,245 @@
+"""Stripe's events: taken in durably, then applied by the fact they tell of, in any order and any number of times.
+
+An event's object is a hint only. Whose it is, is read from Till's own records; what happened, from Stripe.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Any, Final
+
+from chalicelib.domain.documents.checkouts import Checkout
+from chalicelib.domain.documents.intake import IntakeState, StripeEvent, stripe_event_id
+from chalicelib.domain.documents.invoices import Invoice
+from chalicelib.domain.documents.merchants import AccountOwner, Merchant, account_owner_id
+from chalicelib.domain.documents.payments import IntentOwner, Payment, intent_owner_id
+from chalicelib.domain.documents.timers import Timer, TimerKind
+from chalicelib.domain.machines import CheckoutStatus, InvoiceStatus
+from chalicelib.services.billing import outcomes as invoice_outcomes
+from chalicelib.services.checkouts import outcomes as checkout_outcomes
+from chalicelib.services.payments.intents import save_intent
+from chalicelib.services.payments.matching import PaymentMismatch
+from chalicelib.services.payments.settling import settle_payment
+from chalicelib.services.ports import (
+    DropTimer,
+    Insert,
+    Intent,
+    IntentStatus,
+    Ports,
+    SetTimer,
+    Update,
+    Write,
+    WriteConflict,
+)
+from chalicelib.services.saving import AlsoBeaten, commit, written
+
+ACTOR: Final = "stripe"
+TRY_AGAIN_AFTER: Final = timedelta(minutes=10)
+"""When an event that was taken in but not applied is looked at again by the scheduler."""
+
+INTENT_EVENTS: Final = frozenset({
+    "payment_intent.succeeded",
+    "payment_intent.payment_failed",
+    "payment_intent.processing",
+    "payment_intent.requires_action",
+    "payment_intent.canceled",
+})  # fmt: skip
+CHARGE_EVENTS: Final = frozenset({"charge.updated"})
+ALLOWED: Final = INTENT_EVENTS | CHARGE_EVENTS
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """A verified event as it came in. `direct_merchant_id` is set when it came by a direct merchant's own path."""
+
+    event_id: str
+    type: str
+    account: str | None
+    livemode: bool
+    object: Mapping[str, Any]
+    direct_merchant_id: str | None = None
+
+
+def receive(ports: Ports, notice: Notice) -> str:
+    """Take one event in and apply it; says what became of it. When this returns, the event may be acknowledged.
+
+    What is not ours, not of our kind or of the other mode is answered and leaves nothing behind. Raises what
+    PaymentProvider raises and StoreUnavailable: the row is `received` by then, so Stripe's next delivery or the
+    scheduler finishes it.
+    """
+    if notice.type not in ALLOWED:
+        return "not of a kind that matters"
+    merchant, whose, row = _whose(ports, notice)
+    if merchant is None or whose is None:
+        return "nobody's here"
+    if merchant.livemode != notice.livemode:
+        return "of the other mode"
+    if row is None:
+        now = ports.clock.now()
+        row = StripeEvent(
+            id=stripe_event_id(notice.event_id),
+            merchant_id=merchant.id,
+            type=notice.type,
+            account=notice.account,
+            object_id=str(notice.object.get("id", "")),
+            created_at=now,
+            data_object=_hint(notice),
+        )
+        try:
+            commit(ports, [Insert(row), SetTimer(_timer(row))])
+        except WriteConflict:
+            return "being taken in by another"
+        row = written(row)
+    return _apply(ports, merchant, whose, row)
+
+
+def apply_received(ports: Ports, event_row_id: str) -> str:
+    """Apply an event that was taken in and left unfinished. Doing it again changes nothing."""
+    row = ports.records.find(StripeEvent, event_row_id)
+    if row is None:
+        return "gone"
+    merchant, whose = ports.records.find_many(
+        [
+            (Merchant, row.merchant_id),
+            (IntentOwner, intent_owner_id(_intent_id(row.type, row.data_object) or "")),
+        ]
+    )
+    if row.state is IntakeState.DONE or merchant is None or whose is None:
+        ports.timers.drop(_timer(row))
+        return "done before"
+    return _apply(ports, merchant, whose, row)
+
+
+def _timer(row: StripeEvent) -> Timer:
+    return Timer(TimerKind.APPLY_WEBHOOK, row.id, row.merchant_id, row.created_at + TRY_AGAIN_AFTER)
+
+
+def _hint(notice: Notice) -> dict[str, Any]:
+    """What is kept of an event's object: the ids alone, since everything else is asked of Stripe."""
+    return {key: notice.object[key] for key in ("id", "payment_intent") if isinstance(notice.object.get(key), str)}
+
+
+def _intent_id(type_: str, data: Mapping[str, Any]) -> str | None:
+    found = data.get("payment_intent") if type_ in CHARGE_EVENTS else data.get("id")
+    return found if isinstance(found, str) else None
+
+
+def _metadata(notice: Notice) -> Mapping[str, Any]:
+    found = notice.object.get("metadata")
+    return found if isinstance(found, dict) else {}
+
+
+def _whose(ports: Ports, notice: Notice) -> tuple[Merchant | None, IntentOwner | None, StripeEvent | None]:
+    intent_id = _intent_id(notice.type, notice.object)
+    if intent_id is None:
+        return None, None, None
+    metadata = _metadata(notice)
+    hinted = metadata.get("till_merchant")
+    account, whose, row, merchant = ports.records.find_many(
+        [
+            (AccountOwner, account_owner_id(notice.account or "")),
+            (IntentOwner, intent_owner_id(intent_id)),
+            (StripeEvent, stripe_event_id(notice.event_id)),
+            (Merchant, hinted if isinstance(hinted, str) else "mer_"),
+        ]
+    )
+    merchant_id = notice.direct_merchant_id or (None if account is None else account.merchant_id)
+    if merchant_id is None:
+        return None, None, row
+    if merchant is None or merchant.id != merchant_id:
+        merchant = ports.records.find(Merchant, merchant_id)
+    if merchant is None or merchant.stripe_account != notice.account:
+        return None, None, row
+    if whose is None:
+        whose = _never_saved(ports, merchant, intent_id, metadata)
+    if whose is not None and whose.merchant_id != merchant.id:
+        whose = None
+    return merchant, whose, row
+
+
+def _never_saved(ports: Ports, merchant: Merchant, intent_id: str, metadata: Mapping[str, Any]) -> IntentOwner | None:
+    """Save the id of an intent that was made by a run which died before it could; metadata serves for this alone."""
+    checkout_id, invoice_id = metadata.get("till_checkout"), metadata.get("till_invoice")
+    owner: Checkout | Invoice | None = None
+    if isinstance(checkout_id, str):
+        owner = ports.records.find(Checkout, checkout_id)
+    elif isinstance(invoice_id, str):
+        owner = ports.records.find(Invoice, invoice_id)
+    if owner is None or owner.merchant_id != merchant.id or not owner.parts or owner.part.intent_id is not None:
+        return None
+    if metadata.get("till_part") != f"{owner.part.number}.{owner.part.generation}":
+        return None
+    if isinstance(owner, Checkout):
+        save_intent(ports, merchant, owner, intent_id, ports.clock.now())
+    else:
+        save_intent(ports, merchant, owner, intent_id, ports.clock.now())
+    return ports.records.get(IntentOwner, intent_owner_id(intent_id))
+
+
+def _apply(ports: Ports, merchant: Merchant, whose: IntentOwner, row: StripeEvent) -> str:
+    if row.state is IntakeState.DONE:
+        return "done before"
+    try:
+        if row.type in CHARGE_EVENTS:
+            return _apply_charge(ports, merchant, whose, row)
+        return _apply_intent(ports, merchant, whose, row)
+    except PaymentMismatch as mismatch:
+        # Never mended by itself and never retried for days: kept, said loudly by the caller, and shown as undone.
+        commit(ports, [], _done(row, f"mismatch: {mismatch}"))
+        raise
+    except AlsoBeaten:
+        # Only the row stood in the way: a second delivery of the same event finished it meanwhile.
+        return "done by another"
+
+
+def _done(row: StripeEvent, result: str) -> list[Write]:
+    return [Update(replace(row, state=IntakeState.DONE, result=result)), DropTimer(_timer(row))]
+
+
+def _apply_intent(ports: Ports, merchant: Merchant, whose: IntentOwner, row: StripeEvent) -> str:
+    intent_id = _intent_id(row.type, row.data_object) or ""
+    owner = _owner(ports, whose)
+    if _is_settled(owner):
+        commit(ports, [], _done(row, "known before"))
+        return "known before"
+    intent = ports.stripe.retrieve_intent(merchant.stripe_account, intent_id)
+    _take_over(ports, owner, intent, _done(row, str(intent.status)))
+    return "applied"
+
+
+def _apply_charge(ports: Ports, merchant: Merchant, whose: IntentOwner, row: StripeEvent) -> str:
+    payment = ports.records.find(Payment, whose.payment_id)
+    if payment is None:
+        # The charge's news came before the payment's: the same booking is made from what Stripe says now.
+        intent = ports.stripe.retrieve_intent(merchant.stripe_account, _intent_id(row.type, row.data_object) or "")
+        if intent.status is not IntentStatus.SUCCEEDED:
+            commit(ports, [], _done(row, "nothing to settle"))
+            return "nothing to settle"
+        _take_over(ports, _owner(ports, whose), intent, [])
+    elif payment.settlement is not None:
+        commit(ports, [], _done(row, "known before"))
+        return "known before"
+    charge = ports.stripe.retrieve_charge(merchant.stripe_account, str(row.data_object.get("id", "")))
+    settled = settle_payment(ports, whose.payment_id, charge, actor=ACTOR, also=_done(row, "settled"))
+    return "applied" if settled else "no balance transaction yet"
+
+
+def _owner(ports: Ports, whose: IntentOwner) -> Checkout | Invoice:
+    if not whose.owner_id.startswith("chk_"):
+        return ports.records.get(Invoice, whose.owner_id)
+    return ports.records.get(Checkout, whose.owner_id)
+
+
+def _is_settled(owner: Checkout | Invoice) -> bool:
+    if isinstance(owner, Checkout):
+        return owner.status is CheckoutStatus.COMPLETED
+    return owner.status is InvoiceStatus.PAID
+
+
+def _take_over(ports: Ports, owner: Checkout | Invoice, intent: Intent, also: list[Write]) -> None:
+    if isinstance(owner, Checkout):
+        checkout_outcomes.apply_intent(ports, owner.id, intent, actor=ACTOR, also=also)
+    else:
+        invoice_outcomes.apply_intent(ports, owner.id, intent, actor=ACTOR, also=also)

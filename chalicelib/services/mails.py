@@ -1,0 +1,88 @@
+"""The mail outbox: a row and a timer in the transaction that wants the mail, and the worker that sends it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from typing import Final
+
+from chalicelib.domain.documents.mails import Mail, MailState
+from chalicelib.domain.documents.timers import Timer, TimerKind
+from chalicelib.services.ports import (
+    DropTimer,
+    Mailer,
+    MailRefused,
+    MailUnavailable,
+    Message,
+    OutgoingMail,
+    Ports,
+    QueueName,
+    QueueUnavailable,
+    Update,
+    WriteConflict,
+)
+from chalicelib.services.saving import commit, written
+
+SENDING_LASTS: Final = timedelta(minutes=10)
+"""A row that has been `sending` for longer belongs to a run that died; sending it again is the lesser harm."""
+
+Compose = Callable[[Ports, Mail], OutgoingMail | None]
+"""Writes the mail a row asks for, from the records as they are now; None when there is nothing to say any more."""
+
+
+def timer_message(timer: Timer) -> dict[str, str]:
+    """How a timer travels through a queue."""
+    return {
+        "kind": str(timer.kind),
+        "record_id": timer.record_id,
+        "merchant_id": timer.merchant_id,
+        "due": timer.due.isoformat(),
+    }
+
+
+def queue_mail(ports: Ports, timer: Timer) -> None:
+    """Hurry a mail along. Its timer stands, so where the queue cannot be reached the next sweep sends it."""
+    try:
+        ports.queues.send(QueueName.WORK, [Message(timer_message(timer))])
+    except QueueUnavailable:
+        return
+
+
+def send_mail(ports: Ports, mailer: Mailer, compose: Compose, mail_id: str) -> str:
+    """Send one row's mail once; says what became of it.
+
+    A row is `sending` before SES is asked, so two workers do not both ask. Raises MailUnavailable when SES did not
+    take it: the row stays, and the queue or the timer comes again.
+    """
+    now = ports.clock.now()
+    mail = ports.records.find(Mail, mail_id)
+    if mail is None:
+        return "gone"
+    timer = Timer(TimerKind.SEND_MAIL, mail.id, mail.merchant_id, mail.due)
+    if mail.state in (MailState.SENT, MailState.REFUSED):
+        ports.timers.drop(timer)
+        return str(mail.state)
+    if mail.state is MailState.SENDING and mail.sending_at is not None and now - mail.sending_at < SENDING_LASTS:
+        return "being sent"
+    claimed = replace(mail, state=MailState.SENDING, sending_at=now, tries=mail.tries + 1)
+    try:
+        commit(ports, [Update(claimed)])
+    except WriteConflict:
+        return "taken by another"
+    claimed = written(claimed)
+    outgoing = compose(ports, claimed)
+    if outgoing is None:
+        commit(ports, [Update(replace(claimed, state=MailState.REFUSED)), DropTimer(timer)])
+        return "nothing to say"
+    try:
+        provider_id = mailer.send(outgoing)
+    except MailRefused:
+        commit(ports, [Update(replace(claimed, state=MailState.REFUSED)), DropTimer(timer)])
+        return "refused"
+    except MailUnavailable:
+        commit(ports, [Update(replace(claimed, state=MailState.QUEUED))])
+        raise
+    sent = replace(claimed, state=MailState.SENT, provider_id=provider_id)
+    commit(ports, [Update(sent), DropTimer(timer)])
+    return "sent"

@@ -1,0 +1,1 @@
+"""How money is moved and booked: claims, intents, outcomes."""

@@ -1,0 +1,120 @@
+"""The one live intent of a part: made unconfirmed, its id saved before anything can be charged on it.
+
+Once the id is saved, Stripe's own state machine guards the money: an intent succeeds at most once.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Final, TypeVar
+
+from chalicelib.domain.documents.checkouts import Checkout
+from chalicelib.domain.documents.invoices import Invoice
+from chalicelib.domain.documents.merchants import Merchant
+from chalicelib.domain.documents.parts import Part
+from chalicelib.domain.documents.payments import IntentOwner, intent_owner_id
+from chalicelib.services.ports import Insert, Intent, IntentStatus, NewIntent, Ports, Update
+from chalicelib.services.saving import commit, written
+
+Payable = Checkout | Invoice
+P = TypeVar("P", Checkout, Invoice)
+
+KEYS_LAST: Final = timedelta(hours=23)
+"""Stripe forgets idempotency keys after 24 hours (docs.stripe.com/api/idempotent_requests): no create is repeated
+after this without looking first whether it happened."""
+
+
+def invoice_id_of(owner: Payable) -> str:
+    """The invoice that the money is for; a checkout's has no record until it is booked."""
+    return owner.invoice_id if isinstance(owner, Checkout) else owner.id
+
+
+def create_key(owner: Payable, part: Part) -> str:
+    """The idempotency key under which a part's intent of this generation is made."""
+    return f"pi-{invoice_id_of(owner)}-{part.number}-{part.generation}"
+
+
+def confirm_key(intent_id: str, part: Part) -> str:
+    """The idempotency key of the newest try: a deliberate new try has a new number and so a new key."""
+    number = part.latest.number if part.latest else 0
+    return f"confirm-{intent_id}-{number}"
+
+
+def metadata_of(owner: Payable, part: Part) -> dict[str, str]:
+    """What an intent carries so that it can be found again if its id was never saved."""
+    result = {
+        "till_merchant": owner.merchant_id,
+        "till_invoice": invoice_id_of(owner),
+        "till_part": f"{part.number}.{part.generation}",
+    }
+    if isinstance(owner, Checkout):
+        result["till_checkout"] = owner.id
+    return result
+
+
+def ensure_intent(
+    ports: Ports, merchant: Merchant, owner: P, *, customer_id: str, keep_method: bool, description: str
+) -> P:
+    """The owner with the id of its part's live intent saved, making the intent where there is none.
+
+    Raises what PaymentProvider raises, and WriteConflict when another run moved the owner on meanwhile.
+    """
+    part = owner.part
+    if part.intent_id is not None:
+        return owner
+    now = ports.clock.now()
+    intent = _made_before(ports, merchant, owner, customer_id, now)
+    if intent is None:
+        intent = ports.stripe.create_intent(
+            merchant.stripe_account,
+            NewIntent(
+                amount=part.amount,
+                customer_id=customer_id,
+                metadata=metadata_of(owner, part),
+                keep_method=keep_method,
+                description=description,
+            ),
+            key=create_key(owner, part),
+        )
+    return save_intent(ports, merchant, owner, intent.id, now)
+
+
+def save_intent(ports: Ports, merchant: Merchant, owner: P, intent_id: str, now: datetime) -> P:
+    """Write the intent's id onto the part, and whose it is, in one transaction.
+
+    Raises WriteConflict when the owner moved on meanwhile.
+    """
+    part = owner.part
+    changed: P = owner.with_part(part.with_intent(intent_id))
+    whose = IntentOwner(
+        id=intent_owner_id(intent_id),
+        merchant_id=owner.merchant_id,
+        owner_id=owner.id,
+        part_number=part.number,
+        payment_id=ports.ids.new("pay", now),
+        created_at=now,
+        stripe_account=merchant.stripe_account,
+    )
+    commit(ports, [Update(changed), Insert(whose)])
+    return written(changed)
+
+
+def forget_canceled(ports: Ports, owner: P, intent: Intent) -> P:
+    """The owner ready for another intent, after Stripe said that this one is canceled."""
+    if intent.status is not IntentStatus.CANCELED:
+        raise ValueError("only an intent that Stripe calls canceled is replaced")
+    changed: P = owner.with_part(owner.part.without_canceled_intent(intent.id))
+    commit(ports, [Update(changed)])
+    return written(changed)
+
+
+def _made_before(ports: Ports, merchant: Merchant, owner: Payable, customer_id: str, now: datetime) -> Intent | None:
+    # A first try younger than the keys' life may simply repeat the create; an older one must look before it leaps.
+    part = owner.part
+    if not part.attempts or now - part.attempts[0].at < KEYS_LAST:
+        return None
+    wanted = metadata_of(owner, part)
+    for intent in ports.stripe.find_intents(merchant.stripe_account, customer_id=customer_id):
+        if all(intent.metadata.get(name) == value for name, value in wanted.items()):
+            return intent
+    return None

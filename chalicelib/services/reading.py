@@ -1,0 +1,94 @@
+"""Reading for the API: one record or a page of them, and always only the asking merchant's."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from types import MappingProxyType
+from typing import Any, Final, TypeVar
+
+from chalicelib.domain.documents.checkouts import Checkout
+from chalicelib.domain.documents.customers import Customer
+from chalicelib.domain.documents.events import Event
+from chalicelib.domain.documents.invoices import Invoice
+from chalicelib.domain.documents.links import PaymentLink
+from chalicelib.domain.documents.payments import Payment
+from chalicelib.domain.documents.subscriptions import Subscription
+from chalicelib.domain.errors import NotFound
+from chalicelib.services.ports import Index, Page, Ports, Record
+
+R = TypeVar("R", bound=Record)
+
+_WORDS: Final[Mapping[type[Any], str]] = MappingProxyType(
+    {
+        Checkout: "checkout",
+        Customer: "customer",
+        Invoice: "invoice",
+        Payment: "payment",
+        PaymentLink: "payment link",
+        Subscription: "subscription",
+    }
+)
+
+_OWNERS: Final[Mapping[str, tuple[type[Any], Index]]] = MappingProxyType(
+    {
+        "customer": (Customer, Index.BY_CUSTOMER),
+        "subscription": (Subscription, Index.BY_SUBSCRIPTION),
+        "invoice": (Invoice, Index.BY_INVOICE),
+        "payment_link": (PaymentLink, Index.BY_PAYMENT_LINK),
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class PageRequest:
+    """Which page of a list. `owner` narrows it to one record's, as (`customer`, id); `status` narrows what was read.
+
+    So a page may hold fewer than `limit` records, even none, and still have more behind it.
+    """
+
+    limit: int
+    before_id: str | None = None
+    owner: tuple[str, str] | None = None
+    status: str | None = None
+    created_after: datetime | None = None
+    created_before: datetime | None = None
+
+
+def read(ports: Ports, merchant_id: str, kind: type[R], record_id: str) -> R:
+    """The merchant's record. Raises NotFound for an unknown id and, in the same words, for another merchant's."""
+    record = ports.records.find(kind, record_id)
+    if record is None or record.merchant_id != merchant_id:
+        raise NotFound(_WORDS[kind])
+    return record
+
+
+def page(ports: Ports, merchant_id: str, kind: type[R], wanted: PageRequest) -> Page[R]:
+    """A page of the merchant's records of a kind, newest first. Raises NotFound for an owner that is not its own."""
+    index, owner_id = Index.BY_MERCHANT, merchant_id
+    if wanted.owner is not None:
+        owner_kind, index = _OWNERS[wanted.owner[0]]
+        owner_id = read(ports, merchant_id, owner_kind, wanted.owner[1]).id
+    found = ports.records.newest(
+        kind,
+        index,
+        owner_id,
+        limit=wanted.limit,
+        before_id=wanted.before_id,
+        created_after=wanted.created_after,
+        created_before=wanted.created_before,
+    )
+    kept = tuple(
+        record
+        for record in found.records
+        if record.merchant_id == merchant_id and wanted.status in (None, getattr(record, "status", None))
+    )
+    return Page(kept, found.has_more, found.last_id)
+
+
+def events(
+    ports: Ports, merchant_id: str, *, limit: int, before_id: str | None = None
+) -> tuple[tuple[Event, ...], bool]:
+    """A page of the merchant's events, newest first, and whether there are more."""
+    return ports.records.events(merchant_id, limit=limit, before_id=before_id)

@@ -1,0 +1,77 @@
+"""What a buyer or a merchant does to a subscription; what the clock does to it is in `billing`."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+from typing import Literal
+
+from chalicelib.domain.documents.subscriptions import Subscription
+from chalicelib.domain.errors import NotFound, StateConflict
+from chalicelib.domain.machines import SUBSCRIPTION, SubscriptionAction
+from chalicelib.services.billing.issuing import billing_timer
+from chalicelib.services.facts import happened
+from chalicelib.services.ports import DropTimer, Ports, Update, Write
+from chalicelib.services.saving import commit, until_won, written
+
+
+def get_subscription(ports: Ports, merchant_id: str, subscription_id: str) -> Subscription:
+    """The merchant's subscription. Raises NotFound, also for another merchant's."""
+    found = ports.records.find(Subscription, subscription_id)
+    if found is None or found.merchant_id != merchant_id:
+        raise NotFound("subscription")
+    return found
+
+
+def ends_at(subscription: Subscription, now: datetime) -> datetime:
+    """When a cancellation at period end takes effect: the end of what was invoiced last, or now if that is past."""
+    current = subscription.current_period
+    return now if current is None else max(now, current.end)
+
+
+def cancel(
+    ports: Ports,
+    merchant_id: str,
+    subscription_id: str,
+    *,
+    at: Literal["now", "period_end"],
+    actor: str,
+    reason: str | None = None,
+) -> Subscription:
+    """End a subscription now, or when what was invoiced last is over. Doing it again changes nothing.
+
+    Money in flight is left alone, and open invoices stay payable. Raises NotFound, and StateConflict for one that
+    has ended.
+    """
+
+    def attempt() -> Subscription:
+        now = ports.clock.now()
+        subscription = get_subscription(ports, merchant_id, subscription_id)
+        if not SUBSCRIPTION.can(subscription.status, SubscriptionAction.CANCEL):
+            raise StateConflict(f"This subscription is {subscription.status} already.")
+        later = at == "period_end" and ends_at(subscription, now) > now
+        if later and subscription.cancel_at_period_end:
+            return subscription
+        if later:
+            changed = replace(subscription, cancel_at_period_end=True, cancel_reason=reason)
+            before = {"cancel_at_period_end": False}
+            event = happened(ports.ids, "subscription.updated", changed, now=now, actor=actor, previous=before)
+            commit(ports, [Update(changed), event])
+            return written(changed)
+        ended = replace(
+            subscription.moved(SubscriptionAction.CANCEL),
+            canceled_at=now,
+            ended_at=now,
+            timer_at=None,
+            cancel_reason=reason or subscription.cancel_reason,
+        )
+        previous = {"status": str(subscription.status)}
+        writes: list[Write] = [Update(ended)]
+        writes.append(happened(ports.ids, "subscription.canceled", ended, now=now, actor=actor, previous=previous))
+        timer = billing_timer(subscription)
+        if timer is not None:
+            writes.append(DropTimer(timer))
+        commit(ports, writes)
+        return written(ended)
+
+    return until_won(attempt)
