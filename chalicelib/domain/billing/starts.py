@@ -71,16 +71,15 @@ def begin(recurrence: Recurrence, agreed_at: datetime, zone: str) -> Schedule:
     """
     if recurrence.number_of_payments is not None and recurrence.number_of_payments < 1:
         raise InvalidValue("A fixed term has at least one payment.", "number_of_payments", "out_of_range")
-    instant, wall_clock = _anchor(recurrence.start, agreed_at, zone)
-    day = recurrence.anchor_day
-    first = Epoch(0, instant, wall_clock, recurrence.frequency, zone, day or wall_clock.day)
-    if day is None:
-        return Schedule((first,))
-    months = months_in(recurrence.frequency)
-    if months is None or not 1 <= day <= 31:
+    day, months = recurrence.anchor_day, months_in(recurrence.frequency)
+    if day is not None and (months is None or not 1 <= day <= 31):
         raise InvalidValue(
             "An anchor day is 1 to 31, for frequencies of months and years.", "anchor_day", "out_of_range"
         )
+    instant, wall_clock = _anchor(recurrence.start, agreed_at, zone)
+    first = Epoch(0, instant, wall_clock, recurrence.frequency, zone, day or wall_clock.day)
+    if day is None:
+        return Schedule((first,))
     anchor_here = min(day, monthrange(wall_clock.year, wall_clock.month)[1])
     if wall_clock.day == anchor_here:
         return Schedule((first,))

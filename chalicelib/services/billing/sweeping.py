@@ -54,7 +54,7 @@ def sweep(ports: Ports) -> Swept:
             else:
                 others[_QUEUE_OF[timer.kind]].append(Message(timer_message(timer)))
         for merchant_id, timers in billing.items():
-            others[QueueName.BILLING] += _batches(merchant_id, timers, now)
+            others[QueueName.BILLING] += _batches(ports, merchant_id, timers, now)
         for queue, batch in others.items():
             ports.queues.send(queue, batch)
             messages += len(batch)
@@ -74,18 +74,18 @@ def _due(ports: Ports, shard: int, now: datetime, most: int) -> Iterator[Timer]:
         after = page[-1].key
 
 
-def _batches(merchant_id: str, timers: list[Timer], now: datetime) -> list[Message]:
+def _batches(ports: Ports, merchant_id: str, timers: list[Timer], now: datetime) -> list[Message]:
     """Messages of up to MOST_TOGETHER subscriptions: one merchant is one group, so its numbers are taken in order.
 
-    The sweep's own time is part of the deduplication id: SQS forgets one only after five minutes
-    (AWS: SQS exactly-once processing), and a sweep that sends a timer again must not be swallowed.
+    Each message is new to SQS, which drops what it has seen within five minutes (AWS: SQS exactly-once processing): a
+    sweep that sends a timer again must not be swallowed, and doing its work twice changes nothing.
     """
     chunks = [timers[start : start + MOST_TOGETHER] for start in range(0, len(timers), MOST_TOGETHER)]
     return [
         Message(
             {"merchant_id": merchant_id, "timers": [timer_message(timer) for timer in chunk]},
             group=merchant_id,
-            dedupe=f"{chunk[0].record_id}-{int(now.timestamp() * 1000)}",
+            dedupe=ports.ids.new("msg", now),
         )
         for chunk in chunks
     ]

@@ -7,7 +7,9 @@ be charged on it. A second click, a second tab or a lost reply therefore meets t
 from __future__ import annotations
 
 import hmac
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
@@ -40,6 +42,8 @@ from chalicelib.services.saving import commit, written
 
 MOST_TRIES: Final = 10
 """Tries of one checkout; Stripe itself cancels an intent after too many, and nobody has that many cards at hand."""
+PAUSE: Final = timedelta(hours=1)
+"""How long paying pauses after that, before each further try."""
 ACTOR: Final = "buyer"
 
 
@@ -60,7 +64,8 @@ class Ending(StrEnum):
 class Submit:
     """What the page sends. `expected_total` are the minor units the buyer saw; money itself never comes from here.
 
-    `checkout_id` and `checkout_secret` come from the cookie that the page's view set. `return_url` is absolute.
+    `checkout_id` and `checkout_secret` come from the form's signed token. `return_url` is absolute. `consent_words`
+    writes the consent to later charges as the page shows it, None where there are none: our words, never the browser's.
     """
 
     merchant_slug: str
@@ -73,18 +78,19 @@ class Submit:
     expected_total: int
     confirmation_token: str
     return_url: str
-    consent_text: str | None
+    consent_words: Callable[[LinkPage, datetime], str | None]
     address: str | None
 
 
 @dataclass(frozen=True, slots=True)
 class Submitted:
-    """The ending, and what belongs to it: a decline's codes, or the secret that the browser needs for a challenge."""
+    """The ending, and what belongs to it: a decline's codes, the secret a challenge needs, until when paying pauses."""
 
     ending: Ending
     decline: Decline | None = None
     client_secret: str | None = None
     closed: Closed | None = None
+    until: datetime | None = None
 
 
 def submit(ports: Ports, request: Submit) -> Submitted:
@@ -128,12 +134,14 @@ def _claim(ports: Ports, page: LinkPage, request: Submit) -> Checkout | Submitte
             expired = expire_checkout(ports, checkout.id, actor=ACTOR)
             paid = expired is not None and expired.status is CheckoutStatus.COMPLETED
             return Submitted(Ending.PAID if paid else Ending.CHANGED)
-        if len(checkout.part.attempts) >= MOST_TRIES:
-            return Submitted(Ending.TOO_MANY_TRIES)
+        paused = _paused_until(checkout)
+        if paused is not None and now < paused:
+            return Submitted(Ending.TOO_MANY_TRIES, until=paused)
     agreed = page.plan_at(now)
     if agreed.due_today.total.minor != request.expected_total:
         return Submitted(Ending.CHANGED)
-    consent = Consent(now, request.consent_text, request.address) if request.consent_text else None
+    words = request.consent_words(page, now)
+    consent = None if words is None else Consent(now, words, request.address)
     if checkout is None:
         return _first_claim(ports, page, request, agreed, consent)
     again = replace(
@@ -243,6 +251,13 @@ def _known_ending(checkout: Checkout) -> Submitted | None:
     if checkout.status is CheckoutStatus.PROCESSING:
         return Submitted(Ending.CHECKING)
     return None
+
+
+def _paused_until(checkout: Checkout) -> datetime | None:
+    latest = checkout.part.latest
+    if latest is None or len(checkout.part.attempts) < MOST_TRIES:
+        return None
+    return latest.at + PAUSE
 
 
 def _same_order(checkout: Checkout, link: PaymentLink) -> bool:

@@ -1,0 +1,224 @@
+"""A whole shop on the fakes: a merchant, a one-time and a monthly link, buyers that press the button, and a scheduler."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from chalicelib.domain.billing.recurrence import Frequency, Recurrence
+from chalicelib.domain.documents.checkouts import Checkout
+from chalicelib.domain.documents.invoices import Invoice
+from chalicelib.domain.documents.lines import LineItem
+from chalicelib.domain.documents.links import PaymentLink
+from chalicelib.domain.documents.mails import Mail
+from chalicelib.domain.documents.payments import Payment
+from chalicelib.domain.documents.subscriptions import Subscription
+from chalicelib.domain.documents.timers import Timer, TimerKind
+from chalicelib.domain.money.amounts import Money
+from chalicelib.services.billing.charging import charge_invoice
+from chalicelib.services.billing.issuing import issue_due
+from chalicelib.services.billing.sweeping import sweep
+from chalicelib.services.checkouts.expiry import expire_checkout
+from chalicelib.services.checkouts.submit import Submit, Submitted, submit
+from chalicelib.services.intake import Notice, apply_received, receive
+from chalicelib.services.links import NewLink, create_link
+from chalicelib.services.mails import send_mail
+from chalicelib.services.merchants import create_merchant
+from chalicelib.services.ports import (
+    Intent,
+    OutgoingMail,
+    ProviderBusy,
+    ProviderUnavailable,
+    QueueName,
+    StoreUnavailable,
+)
+from tests.fakes.ports import FakePorts
+from tests.fakes.storage import FakeStore
+from tests.fakes.stripe import FakeStripe
+from tests.fakes.world import FakeClock, FakeIds, FakeMailer, FakeQueues
+
+ACCOUNT = "acct_1Pinewood00000000"
+NEW_YORK = "America/New_York"
+
+
+def usd(minor: int) -> Money:
+    """Dollars, in cents."""
+    return Money(minor, "usd")
+
+
+class Shop:
+    """Everything a use case needs, in memory, and shorthands for what people do."""
+
+    def __init__(self, now: datetime = datetime(2027, 1, 31, 20, 30, tzinfo=UTC)) -> None:
+        self.clock = FakeClock(now)
+        self.store = FakeStore()
+        self.stripe = FakeStripe(self.clock)
+        self.queues = FakeQueues(self.clock)
+        self.mailer = FakeMailer()
+        self.ids = FakeIds()
+        self.ports = FakePorts(
+            records=self.store,
+            timers=self.store,
+            clock=self.clock,
+            ids=self.ids,
+            queues=self.queues,
+            stripe=self.stripe,
+            mailer=self.mailer,
+        )
+        self.merchant, _ = create_merchant(
+            self.ports,
+            name="Pinewood Studio",
+            timezone=NEW_YORK,
+            currency="usd",
+            stripe_account=ACCOUNT,
+            ready=True,
+            slug="pinewood",
+        )
+        self.one_time = self.link("Product photography", LineItem("Product photography", 1, usd(14_800)))
+        self.monthly = self.link("Membership", monthly_line())
+
+    def link(self, name: str, *lines: LineItem) -> PaymentLink:
+        """A link that is on."""
+        return create_link(self.ports, self.merchant.id, NewLink(name, "usd", lines), actor="test")
+
+    # --- buyers
+
+    def token(self, behaves: str = "pm_card_visa") -> str:
+        """What the buyer's browser got from Stripe."""
+        return self.stripe.confirmation_token(behaves, ACCOUNT)
+
+    def buyer(self, link: PaymentLink, **changes: Any) -> Submit:
+        """A buyer's form, with a checkout of their own."""
+        amount = link.lines[0].unit_amount.minor * link.lines[0].quantity
+        fields: dict[str, Any] = {
+            "merchant_slug": "pinewood",
+            "link_id": link.id,
+            "link_secret": link.secret,
+            "checkout_id": self.ids.new("chk", self.clock.now()),
+            "checkout_secret": self.ids.secret(),
+            "email": "anna@example.com",
+            "name": "Anna Kowalska",
+            "expected_total": amount,
+            "confirmation_token": self.token(),
+            "return_url": "https://till.example/return/x",
+            "consent_words": lambda page, now: "agreed" if page.link.lines[0].recurring else None,
+            "address": "203.0.113.9",
+        }
+        return Submit(**(fields | changes))
+
+    def press(self, form: Submit) -> Submitted:
+        """The button."""
+        return submit(self.ports, form)
+
+    def subscribe(self, behaves: str = "pm_card_visa") -> Subscription:
+        """A paid checkout of the monthly link; the subscription it made."""
+        form = self.buyer(self.monthly, confirmation_token=self.token(behaves))
+        assert self.press(form).ending == "paid"
+        return self.subscription(self.store.get(Checkout, form.checkout_id).subscription_ids[0])
+
+    # --- what is there
+
+    def subscription(self, subscription_id: str) -> Subscription:
+        return self.store.get(Subscription, subscription_id)
+
+    def invoices(self) -> list[Invoice]:
+        """Every invoice, in the order of their numbers."""
+        return sorted(self.store.all(Invoice), key=lambda invoice: invoice.number or "")
+
+    def payments(self) -> list[Payment]:
+        return self.store.all(Payment)
+
+    def succeeded(self) -> list[Intent]:
+        """What Stripe calls paid."""
+        return [intent for intent in self.stripe.intents() if intent.status == "succeeded"]
+
+    def event_types(self) -> list[str]:
+        """Every event of the merchant, oldest first."""
+        events, more = self.store.events(self.merchant.id, limit=100)
+        assert not more
+        return [event.type for event in reversed(events)]
+
+    # --- Stripe tells
+
+    def notice(self, type_: str, intent: Intent, event_id: str = "evt_1", **changes: Any) -> Notice:
+        """An event of Stripe's about an intent or its charge."""
+        data: dict[str, Any] = {"id": intent.id, "metadata": dict(intent.metadata)}
+        if type_.startswith("charge."):
+            assert intent.charge is not None
+            data = {"id": intent.charge.id, "payment_intent": intent.id, "metadata": dict(intent.metadata)}
+        fields = {"account": ACCOUNT, "livemode": False, "object": data} | changes
+        return Notice(event_id, type_, **fields)
+
+    def tell(self, notice: Notice) -> str:
+        return receive(self.ports, notice)
+
+    # --- the clock's work
+
+    def run(self) -> list[str]:
+        """One sweep and everything it handed over; what each piece of work said."""
+        sweep(self.ports)
+        said = []
+        for message in self.queues.take(QueueName.BILLING):
+            timers = [timer_of(each) for each in message.body["timers"]]
+            issued = issue_due(self.ports, str(message.body["merchant_id"]), timers)
+            said.append(f"issued {issued.invoices}")
+        said += [
+            self._tried(lambda body=message.body: charge_invoice(self.ports, timer_of(body)))
+            for message in self.queues.take(QueueName.CHARGES)
+        ]
+        said += [
+            self._tried(lambda body=message.body: self._work(timer_of(body)))
+            for message in self.queues.take(QueueName.WORK)
+        ]
+        return said
+
+    def settle(self) -> None:
+        """Run until nothing more is due."""
+        for _ in range(200):
+            if not self.run():
+                return
+        raise AssertionError("something is due for ever")
+
+    def until(self, when: datetime) -> None:
+        """Move the clock from due time to due time, doing what is due at each, up to `when`."""
+        while True:
+            due = [timer.due for timer in self.store.timers if timer.due <= when]
+            if not due:
+                break
+            self.clock.set(max(self.clock.now(), min(due)))
+            self.settle()
+        self.clock.set(when)
+
+    def after(self, **delta: float) -> None:
+        """Let time pass."""
+        self.clock.advance(timedelta(**delta))
+
+    def _tried(self, work: Callable[[], str]) -> str:
+        try:
+            return work()
+        except (ProviderUnavailable, ProviderBusy, StoreUnavailable) as error:
+            return f"not done: {error}"
+
+    def _work(self, timer: Timer) -> str:
+        if timer.kind is TimerKind.SEND_MAIL:
+            return send_mail(self.ports, self.mailer, plain_mail, timer.record_id)
+        if timer.kind is TimerKind.EXPIRE_CHECKOUT:
+            return str(expire_checkout(self.ports, timer.record_id, actor="scheduler"))
+        return apply_received(self.ports, timer.record_id)
+
+
+def monthly_line(**changes: Any) -> LineItem:
+    """49 dollars a month until cancelled."""
+    return LineItem("Membership", 1, usd(4_900), recurring=Recurrence(Frequency.MONTHLY, **changes))
+
+
+def plain_mail(ports: object, mail: Mail) -> OutgoingMail:
+    """A mail whose words do not matter."""
+    return OutgoingMail(mail.id, "Pinewood Studio", mail.to, "Receipt", "Thank you.", "<p>Thank you.</p>")
+
+
+def timer_of(body: Any) -> Timer:
+    """The timer that travelled in a message."""
+    due = datetime.fromisoformat(body["due"])
+    return Timer(TimerKind(body["kind"]), body["record_id"], body["merchant_id"], due)
