@@ -120,3 +120,14 @@ def worker_ports() -> Ports:
     if _root.worker is None:
         _root.worker = Wired(settings(), _root.clock, stripe_seconds=WORKER_STRIPE_SECONDS)
     return _root.worker
+
+
+def stripe_signature_is_valid(payload: bytes, header: str) -> bool:
+    """Whether Stripe signed these very bytes with one of this deployment's secrets, at about this time."""
+    from chalicelib.gateways.stripe.signatures import SignatureInvalid, verify
+
+    try:
+        verify(payload, header, settings().stripe_webhook_secrets, ports().clock.now())
+    except SignatureInvalid:
+        return False
+    return True

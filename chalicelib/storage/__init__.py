@@ -1,1 +1,1 @@
-"""The DynamoDB edge."""
+"""The DynamoDB edge: records, events and timers in three tables, written in conditional transactions."""

@@ -197,17 +197,15 @@ def test_with_something_due_today_a_delayed_start_gets_no_share_of_what_counts_o
 
 
 @pytest.mark.parametrize(
-    ("first_period", "today"), [(FirstPeriod.PRORATED, 1_371), (FirstPeriod.FULL, 2_000), (FirstPeriod.FREE, 0)]
+    ("first_period", "today"),
+    # 10 February to 1 March is 19 of 28 days: 20.20 x 19 / 28 = 13.707, less 1.00 x 19 / 28 = 0.679, each rounded once.
+    [(FirstPeriod.PRORATED, 1_371 - 68), (FirstPeriod.FULL, 2_020 - 100), (FirstPeriod.FREE, 0)],
 )
 def test_the_way_to_an_anchor_day_costs_its_share_or_all_or_nothing(first_period: FirstPeriod, today: int) -> None:
-    # 10 February 15:30 to 1 March 15:30 is 19 of 28 days; 2 x 10.10 = 20.20 less 1.00 = 19.20.
     agreed_at = utc("2027-02-10T20:30")
-    discount = Discount(amount=usd(100))
-    anchored = line(1_010, replace(MONTHLY, anchor_day=1), 2, discount)
+    anchored = line(1_010, replace(MONTHLY, anchor_day=1), 2, Discount(amount=usd(100)))
     agreed = agree(anchored, agreed_at=agreed_at, first_period=first_period)
-    # 20.20 x 19 / 28 = 13.707 and 1.00 x 19 / 28 = 0.679, each rounded once: 13.71 - 0.68.
-    expected = {FirstPeriod.PRORATED: 1_303, FirstPeriod.FULL: 1_920, FirstPeriod.FREE: 0}[first_period]
-    assert agreed.due_today.total == usd(expected)
+    assert agreed.due_today.total == usd(today)
     assert agreed.due_today_lines[0].name == "Item"
     assert later(only(agreed), 2) == [("2027-03-01T20:30", 1_920), ("2027-04-01T19:30", 1_920)]
 

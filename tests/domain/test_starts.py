@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -150,6 +151,7 @@ def test_a_plain_date_at_a_skipped_midnight_bills_at_midnight_afterwards() -> No
     ("agreed", "anchor_day", "frequency", "starts"),
     [
         ("2027-01-10T12:00", 1, Frequency.MONTHLY, ["2027-01-10", "2027-02-01", "2027-03-01", "2027-04-01"]),
+        ("2027-01-09T12:00", 10, Frequency.MONTHLY, ["2027-01-09", "2027-01-10", "2027-02-10", "2027-03-10"]),
         ("2027-01-10T12:00", 20, Frequency.MONTHLY, ["2027-01-10", "2027-01-20", "2027-02-20", "2027-03-20"]),
         ("2027-02-10T12:00", 31, Frequency.MONTHLY, ["2027-02-10", "2027-02-28", "2027-03-31", "2027-04-30"]),
         ("2027-01-30T12:00", 29, Frequency.MONTHLY, ["2027-01-30", "2027-02-28", "2027-03-29", "2027-04-29"]),
@@ -223,7 +225,7 @@ def test_an_anchored_schedule_is_contiguous_and_stays_on_its_day(
     schedule = begin(Recurrence(frequency, anchor_day=anchor_day), agreed, zone)
     periods = schedule.periods_from(0, 12)
     assert periods[0].start == agreed
-    for before, after in zip(periods, periods[1:], strict=False):
+    for before, after in pairwise(periods):
         assert before.start < before.end == after.start
     share = schedule.share(0)
     assert share is None or 0 < share[0] < share[1]

@@ -1,4 +1,4 @@
-"""A whole shop on the fakes: a merchant, a one-time and a monthly link, buyers that press the button, and a scheduler."""
+"""A whole shop on the fakes: a merchant, its links, buyers that press the button, and a scheduler."""
 
 from __future__ import annotations
 

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from chalicelib.domain.documents.invoices import Invoice
+from chalicelib.domain.documents.subscriptions import Subscription
 from chalicelib.domain.documents.timers import TimerKind
 from chalicelib.domain.errors import StateConflict
 from chalicelib.services.billing.charging import charge_invoice, charge_timer
@@ -206,9 +207,7 @@ def test_a_fixed_term_ends_after_its_last_period(shop: Shop) -> None:
     shop.press(form)
     shop.until(at(6, 30))
     assert [invoice.period and invoice.period.index for invoice in shop.invoices()] == [0, 1]
-    [subscription] = [
-        each for each in shop.store.all(type(shop.subscription(shop.invoices()[0].subscription_id or "")))
-    ]
+    [subscription] = shop.store.all(Subscription)
     assert (subscription.status, subscription.ended_at) == ("expired", at(3, 31, 19))
     assert shop.store.timers == []
 

@@ -1,0 +1,54 @@
+# Everything a newcomer types. Each target sets itself up, so nothing needs to be typed before it.
+
+VENV := .venv
+PY := $(VENV)/bin/python
+# The stamp carries the checksum of both files: a changed pin sets up again, an unchanged one needs no network.
+PINS := $(shell cat requirements.txt requirements-dev.txt | cksum | cut -d' ' -f1)
+STAMP := $(VENV)/.till-$(PINS)
+WORKERS ?= 2
+
+.DEFAULT_GOAL := help
+.PHONY: help run test lint types format setup clean
+
+help: ## Show what can be done
+	@echo 'Till. The targets set up what they need; the first run takes a few minutes and the network.'
+	@echo
+	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@echo
+	@echo '  TILL_PORT and TILL_CONTROL_PORT move `make run` from ports 8000 and 8001.'
+
+run: $(STAMP) ## Run Till, and all of AWS and Stripe that it uses, on this machine
+	@$(PY) -m infra.local.prepare database
+	@exec $(PY) -m infra.local
+
+test: $(STAMP) ## Run every test, browser journeys included
+	@$(PY) -m infra.local.prepare database browser
+	@exec $(PY) -m pytest -n $(WORKERS) --dist loadfile -p tests.timetable $(TESTS)
+
+lint: $(STAMP) ## Check style and formatting (ruff)
+	@$(PY) -m ruff check .
+	@$(PY) -m ruff format --check .
+
+types: $(STAMP) ## Check types (mypy --strict)
+	@$(PY) -m mypy
+
+format: $(STAMP) ## Rewrite the code in the project's format
+	@$(PY) -m ruff check --fix .
+	@$(PY) -m ruff format .
+
+setup: $(STAMP) ## Only set up, for working offline afterwards
+	@$(PY) -m infra.local.prepare database browser
+
+clean: ## Remove what set-up and tests made
+	rm -rf $(VENV) .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis build
+
+$(STAMP): requirements.txt requirements-dev.txt
+	@set -e; python=''; \
+	for candidate in python3.11 python3.12 python3.13 python3.14 python3 python; do \
+	  if $$candidate -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then python=$$candidate; break; fi; \
+	done; \
+	if [ -z "$$python" ]; then echo 'Till needs Python 3.11 or newer on the PATH.' >&2; exit 1; fi; \
+	if [ ! -x $(PY) ]; then echo "Setting up: $$($$python --version) in $(VENV)"; $$python -m venv $(VENV); fi; \
+	echo 'Setting up: installing the pinned packages'; \
+	$(PY) -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt; \
+	rm -f $(VENV)/.till-*; touch $@

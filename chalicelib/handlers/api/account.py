@@ -1,0 +1,31 @@
+"""/v1/account: the merchant's own profile."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from chalicelib.domain.documents.merchants import Merchant
+from chalicelib.handlers.api.blueprint import api
+from chalicelib.handlers.api.resources import account_out
+from chalicelib.handlers.boundary import ApiCall, json_api
+from chalicelib.handlers.parsing import json_object, single_values
+from chalicelib.services.account import update_account
+
+
+@api.route("/v1/account", methods=["GET"], content_types=[])
+@json_api(api, scope="account:read")
+def get_account(call: ApiCall) -> dict[str, Any]:
+    """The account."""
+    single_values(call.query, frozenset())
+    return account_out(call.ports.records.get(Merchant, call.merchant_id))
+
+
+@api.route("/v1/account", methods=["POST"], content_types=[])
+@json_api(api, scope="account:write")
+def post_account(call: ApiCall) -> dict[str, Any]:
+    """Change the account."""
+    from chalicelib.handlers.api.bodies import AccountUpdate
+    from chalicelib.handlers.api_types import read_body
+
+    body = read_body(AccountUpdate, json_object(call.raw_body, call.content_type))
+    return account_out(update_account(call.ports, call.merchant_id, body.to_domain(), actor=call.actor))

@@ -1,0 +1,224 @@
+"""The lines, discounts, taxes and rhythms that API bodies are made of, and their way into the domain.
+
+Imported inside API views only, as `chalicelib.handlers.api_types` explains.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import date
+from decimal import Decimal
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
+
+from chalicelib.domain.billing.grouping import MOST_LINES
+from chalicelib.domain.billing.recurrence import Frequency, Recurrence, Start, StartType
+from chalicelib.domain.billing.schedule import months_in
+from chalicelib.domain.documents import lines as domain
+from chalicelib.domain.money.amounts import Money
+from chalicelib.handlers.api_types import Amount, Body, DiscountPercent, Quantity, TaxPercent, text, wrong
+from chalicelib.handlers.parsing import parse_timestamp
+
+_MOST_PAYMENTS: Final = 999
+_MOST_DAYS, _MOST_MONTHS = 3650, 120
+_DATE: Final = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+_LINES_BYTES: Final = 100_000
+"""A link, its checkout and its invoice are one item each in a store that takes 400 KB, and carry all these texts."""
+
+
+class LineDiscount(Body):
+    """Off one line: a percentage of it or an amount."""
+
+    percent: DiscountPercent | None = None
+    amount: Amount | None = None
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> LineDiscount:
+        if (self.percent is None) == (self.amount is None):
+            code = "missing_field" if self.percent is None else "invalid_value"
+            raise wrong(code, "A discount has either percent or amount.")
+        return self
+
+    def to_domain(self, currency: str) -> domain.Discount:
+        """The discount; it repeats each period with its line."""
+        return _discount(self, currency)
+
+
+class OrderDiscount(LineDiscount):
+    """Off the whole document; `duration` says for how many invoices of a subscription."""
+
+    name: Annotated[str, text(100)] | None = None
+    duration: Any = "once"
+
+    @field_validator("duration")
+    @classmethod
+    def _known_duration(cls, value: Any) -> domain.DiscountDuration:
+        if value == "once" or value == "forever":
+            return "once" if value == "once" else "forever"
+        if isinstance(value, str):
+            raise wrong("invalid_value", 'A duration is "once", "forever" or {"periods": n}.')
+        if not isinstance(value, dict) or set(value) != {"periods"} or type(value["periods"]) is not int:
+            raise wrong("wrong_type", 'A duration is "once", "forever" or {"periods": n}.')
+        if not 1 <= value["periods"] <= _MOST_PAYMENTS:
+            raise wrong("out_of_range", f"A discount counts for 1 to {_MOST_PAYMENTS} periods.")
+        return int(value["periods"])
+
+    def to_domain(self, currency: str) -> domain.Discount:
+        """The discount on the order."""
+        return _discount(self, currency, self.name, self.duration)
+
+
+def _discount(
+    body: LineDiscount, currency: str, name: str | None = None, duration: domain.DiscountDuration = "once"
+) -> domain.Discount:
+    return domain.Discount(
+        amount=None if body.amount is None else Money(body.amount, currency),
+        percent=None if body.percent is None else Decimal(body.percent),
+        name=name,
+        duration=duration,
+    )
+
+
+class LineTax(Body):
+    """A tax rate written on the line."""
+
+    percent: TaxPercent
+    inclusive: bool = False
+
+    def to_domain(self) -> domain.Tax:
+        """The rate."""
+        return domain.Tax(Decimal(self.percent), self.inclusive)
+
+
+class LineStart(Body):
+    """When the first period begins; `value` is a number, or a date or timestamp, as the type asks."""
+
+    type: Literal["at_payment", "after_days", "after_months", "on_date"] = "at_payment"
+    value: Any = Field(default=None, validate_default=True)
+
+    @field_validator("value")
+    @classmethod
+    def _fits_type(cls, value: Any, info: ValidationInfo) -> Any:
+        kind = info.data.get("type")
+        if kind is None:
+            return value
+        if kind == "at_payment":
+            if value is not None:
+                raise wrong("invalid_value", "A start at payment has no value.")
+            return None
+        if value is None:
+            raise wrong("missing_field", "This start needs a value.")
+        return _date_or_time(value) if kind == "on_date" else _count(value, kind)
+
+    def to_domain(self) -> Start:
+        """The start."""
+        kind = StartType(self.type)
+        if kind is StartType.ON_DATE:
+            return (
+                Start(kind, at=parse_timestamp(self.value))
+                if "T" in self.value
+                else Start(kind, on=date.fromisoformat(self.value))
+            )
+        return Start(kind, count=self.value)
+
+
+def _count(value: Any, kind: str) -> int:
+    if type(value) is not int:
+        raise wrong("wrong_type", "This start needs a whole number.")
+    most = _MOST_DAYS if kind == "after_days" else _MOST_MONTHS
+    if not 1 <= value <= most:
+        raise wrong("out_of_range", f"This start is 1 to {most} away.")
+    return value
+
+
+def _date_or_time(value: Any) -> str:
+    if not isinstance(value, str):
+        raise wrong("wrong_type", "A start on a date needs the date in a string.")
+    invalid = wrong(
+        "invalid_date", "This is neither a date such as 2027-01-31 nor a time such as 2027-01-31T15:30:00Z."
+    )
+    if "T" in value:
+        if parse_timestamp(value) is None:
+            raise invalid
+    else:
+        try:
+            if not _DATE.fullmatch(value):
+                raise invalid
+            date.fromisoformat(value)
+        except ValueError as error:
+            raise invalid from error
+    if not "2000" <= value[:4] <= "2100":
+        raise wrong("invalid_date", "A start is in the years 2000 to 2100.")
+    return value
+
+
+class LineRecurrence(Body):
+    """How a line repeats."""
+
+    frequency: Literal[
+        "weekly", "biweekly", "monthly", "quarterly", "per_six_months", "annually",
+        "per_two_years", "per_three_years", "per_four_years", "per_five_years",
+    ]  # fmt: skip
+    term: Literal["until_canceled", "fixed"] = "until_canceled"
+    number_of_payments: Annotated[int, Field(ge=1, le=_MOST_PAYMENTS)] | None = Field(
+        default=None, validate_default=True
+    )
+    start: LineStart = Field(default_factory=LineStart)
+    anchor_day: Annotated[int, Field(ge=1, le=31)] | None = None
+
+    @field_validator("number_of_payments")
+    @classmethod
+    def _fits_term(cls, value: int | None, info: ValidationInfo) -> int | None:
+        term = info.data.get("term")
+        if term == "fixed" and value is None:
+            raise wrong("missing_field", "A fixed term needs its number of payments.")
+        if term == "until_canceled" and value is not None:
+            raise wrong("invalid_value", "Only a fixed term has a number of payments.")
+        return value
+
+    @field_validator("anchor_day")
+    @classmethod
+    def _fits_frequency(cls, value: int | None, info: ValidationInfo) -> int | None:
+        frequency = info.data.get("frequency")
+        if value is not None and frequency is not None and months_in(Frequency(frequency)) is None:
+            raise wrong("invalid_value", "Only frequencies of months and years have an anchor day.")
+        return value
+
+    def to_domain(self) -> Recurrence:
+        """The rhythm and its bounds."""
+        return Recurrence(Frequency(self.frequency), self.number_of_payments, self.start.to_domain(), self.anchor_day)
+
+
+class Line(Body):
+    """One line, with its price written on it."""
+
+    name: Annotated[str, text(250)]
+    unit_amount: Amount
+    quantity: Quantity
+    description: Annotated[str, text(1000, lines=True)] | None = None
+    discount: LineDiscount | None = None
+    tax: LineTax | None = None
+    recurring: LineRecurrence | None = None
+
+    def to_domain(self, currency: str) -> domain.LineItem:
+        """The line, in the document's currency."""
+        return domain.LineItem(
+            name=self.name,
+            quantity=self.quantity,
+            unit_amount=Money(self.unit_amount, currency),
+            description=self.description,
+            discount=None if self.discount is None else self.discount.to_domain(currency),
+            tax=None if self.tax is None else self.tax.to_domain(),
+            recurring=None if self.recurring is None else self.recurring.to_domain(),
+        )
+
+
+def _short_enough(lines: list[Line]) -> list[Line]:
+    size = sum(len(line.name.encode()) + len((line.description or "").encode()) for line in lines)
+    if size > _LINES_BYTES:
+        raise wrong("out_of_range", f"The names and descriptions have more than {_LINES_BYTES} bytes together.")
+    return lines
+
+
+Lines = Annotated[list[Line], Field(min_length=1, max_length=MOST_LINES), AfterValidator(_short_enough)]

@@ -1,0 +1,86 @@
+"""/v1/payment_links."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from chalicelib import wiring
+from chalicelib.domain.documents.links import PaymentLink
+from chalicelib.handlers.api.blueprint import api
+from chalicelib.handlers.api.listing import list_answer
+from chalicelib.handlers.api.resources import link_out
+from chalicelib.handlers.boundary import ApiCall, json_api
+from chalicelib.handlers.parsing import json_object, optional_json_object, record_id, single_values
+from chalicelib.services.links import create_link, overviews, switch_link, update_link
+from chalicelib.services.reading import read
+
+
+def _show(call: ApiCall, links: Sequence[PaymentLink]) -> list[dict[str, Any]]:
+    base_url = wiring.settings().public_base_url
+    return [link_out(overview, base_url) for overview in overviews(call.ports, call.merchant_id, links)]
+
+
+def _id(text: str) -> str:
+    return record_id(text, "plink", "payment link")
+
+
+@api.route("/v1/payment_links", methods=["GET"], content_types=[])
+@json_api(api, scope="payment_links:read")
+def list_payment_links(call: ApiCall) -> dict[str, Any]:
+    """The payment links, newest first."""
+    return list_answer(call, PaymentLink, "payment_links", lambda found: _show(call, found))
+
+
+@api.route("/v1/payment_links", methods=["POST"], content_types=[])
+@json_api(api, scope="payment_links:write", success=201)
+def post_payment_link(call: ApiCall) -> dict[str, Any]:
+    """Make a payment link."""
+    from chalicelib.handlers.api.bodies import PaymentLinkBody
+    from chalicelib.handlers.api_types import read_body
+
+    body = read_body(PaymentLinkBody, json_object(call.raw_body, call.content_type))
+    return _show(call, [create_link(call.ports, call.merchant_id, body.to_domain(), actor=call.actor)])[0]
+
+
+@api.route("/v1/payment_links/{link_id}", methods=["GET"], content_types=[])
+@json_api(api, scope="payment_links:read")
+def get_payment_link(call: ApiCall, link_id: str) -> dict[str, Any]:
+    """One payment link."""
+    single_values(call.query, frozenset())
+    return _show(call, [read(call.ports, call.merchant_id, PaymentLink, _id(link_id))])[0]
+
+
+@api.route("/v1/payment_links/{link_id}", methods=["POST"], content_types=[])
+@json_api(api, scope="payment_links:write")
+def post_payment_link_changes(call: ApiCall, link_id: str) -> dict[str, Any]:
+    """Change a payment link."""
+    from chalicelib.handlers.api.bodies import PaymentLinkUpdate
+    from chalicelib.handlers.api_types import read_body
+
+    body = read_body(PaymentLinkUpdate, json_object(call.raw_body, call.content_type))
+    link = read(call.ports, call.merchant_id, PaymentLink, _id(link_id))
+    changes = body.to_domain(link.currency)
+    return _show(call, [update_link(call.ports, call.merchant_id, link.id, changes, actor=call.actor)])[0]
+
+
+def _switch(call: ApiCall, link_id: str, *, on: bool) -> dict[str, Any]:
+    from chalicelib.handlers.api.bodies import NothingBody
+    from chalicelib.handlers.api_types import read_body
+
+    read_body(NothingBody, optional_json_object(call.raw_body, call.content_type))
+    return _show(call, [switch_link(call.ports, call.merchant_id, _id(link_id), on=on, actor=call.actor)])[0]
+
+
+@api.route("/v1/payment_links/{link_id}/activate", methods=["POST"], content_types=[])
+@json_api(api, scope="payment_links:write")
+def activate_payment_link(call: ApiCall, link_id: str) -> dict[str, Any]:
+    """Switch a payment link on."""
+    return _switch(call, link_id, on=True)
+
+
+@api.route("/v1/payment_links/{link_id}/deactivate", methods=["POST"], content_types=[])
+@json_api(api, scope="payment_links:write")
+def deactivate_payment_link(call: ApiCall, link_id: str) -> dict[str, Any]:
+    """Switch a payment link off."""
+    return _switch(call, link_id, on=False)

@@ -1,0 +1,283 @@
+"""Records as the API's resources: the names and shapes that callers rely on, and nothing that they must not see."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from chalicelib.domain.documents.checkouts import Checkout
+from chalicelib.domain.documents.customers import Customer
+from chalicelib.domain.documents.events import Event
+from chalicelib.domain.documents.invoices import Invoice
+from chalicelib.domain.documents.merchants import Merchant
+from chalicelib.domain.documents.methods import Method
+from chalicelib.domain.documents.parts import Part
+from chalicelib.domain.documents.payments import Payment
+from chalicelib.domain.documents.subscriptions import Subscription
+from chalicelib.domain.ids import page_token
+from chalicelib.domain.machines import CheckoutStatus, InvoiceStatus
+from chalicelib.handlers.api.shapes import (
+    discount_out,
+    fee_out,
+    line_out,
+    minor,
+    period_out,
+    recurrence_out,
+    time_out,
+    totals_out,
+)
+from chalicelib.services.links import LinkOverview
+from chalicelib.services.upcoming import Upcoming, next_totals
+
+
+def _head(kind: str, record_id: str, created_at: datetime, metadata: Mapping[str, str] | None = None) -> dict[str, Any]:
+    return {
+        "id": record_id,
+        "object": kind,
+        "created_at": time_out(created_at),
+        "metadata": dict(metadata or {}),
+    }
+
+
+def _page_url(base_url: str, page: str, merchant_id: str, record_id: str, secret: str) -> str:
+    slug = merchant_id.removeprefix("mer_")
+    return f"{base_url}/{page}/{slug}/{page_token(record_id, secret)}"
+
+
+def account_out(merchant: Merchant) -> dict[str, Any]:
+    """The merchant's own account."""
+    return {
+        **_head("account", merchant.id, merchant.created_at),
+        "name": merchant.name,
+        "timezone": merchant.timezone,
+        "support_email": merchant.support_email,
+        "statement_name": merchant.statement_name,
+        "legal_name": merchant.legal_name,
+        "address_lines": list(merchant.address_lines),
+        "country": merchant.country,
+        "currency": merchant.currency,
+        "livemode": merchant.livemode,
+        "connection": {
+            "state": str(merchant.connection),
+            "can_transact": merchant.can_transact,
+            "can_payout": merchant.can_payout,
+        },
+    }
+
+
+def customer_out(customer: Customer) -> dict[str, Any]:
+    """A customer."""
+    return {
+        **_head("customer", customer.id, customer.created_at, customer.metadata),
+        "email": customer.email,
+        "name": customer.name,
+        "company": customer.company,
+        "phone": customer.phone,
+        "language": customer.language,
+        "tax_id": customer.tax_id,
+    }
+
+
+def link_out(overview: LinkOverview, base_url: str) -> dict[str, Any]:
+    """A payment link, with what would be charged if it were paid now."""
+    link = overview.link
+    return {
+        **_head("payment_link", link.id, link.created_at, link.metadata),
+        "name": link.name,
+        "url": _page_url(base_url, "pay", link.merchant_id, link.id, link.secret),
+        "active": link.active,
+        "currency": link.currency,
+        "lines": [line_out(line) for line in link.lines],
+        "discount": discount_out(link.discount),
+        "after_payment": {"message": link.after_payment.message},
+        "completed_payments": overview.completed_payments,
+        "due_today": totals_out(overview.due_today),
+        "schedule": [{"on": charge.on.isoformat(), "amount": charge.amount.minor} for charge in overview.schedule],
+    }
+
+
+def checkout_out(checkout: Checkout) -> dict[str, Any]:
+    """One buyer's attempt; its invoice is named once there is one."""
+    completed = checkout.status is CheckoutStatus.COMPLETED
+    return {
+        **_head("checkout", checkout.id, checkout.created_at),
+        "status": str(checkout.status),
+        "payment_link": checkout.payment_link_id,
+        "customer": checkout.customer_id,
+        "invoice": checkout.invoice_id if completed else None,
+        "subscriptions": list(checkout.subscription_ids),
+        "email": checkout.email,
+        "name": checkout.name,
+        "currency": checkout.currency,
+        "lines": [line_out(line) for line in checkout.lines],
+        "totals": totals_out(checkout.totals),
+        "attempts": _attempts_out(checkout.parts),
+        "expires_at": time_out(checkout.expires_at),
+        "completed_at": time_out(checkout.completed_at),
+    }
+
+
+def invoice_out(invoice: Invoice, base_url: str, now: datetime) -> dict[str, Any]:
+    """An invoice; `now` decides whether it is overdue, which is no state of its own."""
+    due = invoice.amount_due
+    is_open = invoice.status is InvoiceStatus.OPEN
+    return {
+        **_head("invoice", invoice.id, invoice.created_at, invoice.metadata),
+        "status": str(invoice.status),
+        "number": invoice.number,
+        "customer": invoice.customer_id,
+        "currency": invoice.currency,
+        "lines": _invoice_lines_out(invoice),
+        "discount": discount_out(invoice.discount),
+        "fees": [fee_out(fee) for fee in invoice.fees],
+        "totals": totals_out(invoice.totals),
+        "amount_due": due.minor,
+        "amount_paid": invoice.paid.minor,
+        "amount_credited": 0,
+        "overdue": is_open and bool(due) and _is_past(invoice, now),
+        "partially_paid": is_open and bool(due) and bool(invoice.paid),
+        "due_date": None if invoice.due_date is None else invoice.due_date.isoformat(),
+        "issued_at": time_out(invoice.issued_at),
+        "paid_at": time_out(invoice.paid_at),
+        "hosted_url": _page_url(base_url, "invoice", invoice.merchant_id, invoice.id, invoice.secret),
+        "collection": str(invoice.collection),
+        "collection_blocked": None if invoice.collection_blocked is None else str(invoice.collection_blocked),
+        "source": str(invoice.source),
+        "subscription": invoice.subscription_id,
+        "period": period_out(invoice.period),
+        "payment_link": invoice.payment_link_id,
+        "checkout": invoice.checkout_id,
+        "parts": [{"amount": part.amount.minor, "state": str(part.state)} for part in invoice.parts],
+        "attempts": _attempts_out(invoice.parts),
+    }
+
+
+def _is_past(invoice: Invoice, now: datetime) -> bool:
+    if invoice.due_date is None or invoice.snapshot is None:
+        return False
+    return now.astimezone(ZoneInfo(invoice.snapshot.timezone)).date() > invoice.due_date
+
+
+def _invoice_lines_out(invoice: Invoice) -> list[dict[str, Any]]:
+    periods = {each.position: each for each in invoice.line_periods}
+    lines = []
+    for position, (line, sums) in enumerate(zip(invoice.lines, invoice.totals.lines, strict=True)):
+        own = periods.get(position)
+        lines.append(
+            {
+                **line_out(line),
+                "total": sums.total.minor,
+                "subscription": own.subscription_id if own else invoice.subscription_id,
+                "period": period_out(own.period if own else invoice.period),
+            }
+        )
+    return lines
+
+
+def _attempts_out(parts: tuple[Part, ...]) -> list[dict[str, Any]]:
+    attempts = sorted((attempt for part in parts for attempt in part.attempts), key=lambda attempt: attempt.at)
+    return [
+        {
+            "at": time_out(attempt.at),
+            "outcome": str(attempt.outcome),
+            "decline_code": attempt.decline_code or attempt.code,
+            "next_at": time_out(attempt.next_at),
+        }
+        for attempt in attempts
+    ]
+
+
+def _method_out(method: Method | None) -> dict[str, Any] | None:
+    return None if method is None else {"type": method.kind, "brand": method.brand, "last4": method.last4}
+
+
+def subscription_out(subscription: Subscription) -> dict[str, Any]:
+    """A subscription, with what it will charge next."""
+    following = next_totals(subscription)
+    stored = subscription.method
+    return {
+        **_head("subscription", subscription.id, subscription.created_at, subscription.metadata),
+        "status": str(subscription.status),
+        "customer": subscription.customer_id,
+        "currency": subscription.currency,
+        "timezone": subscription.schedule.epochs[-1].zone,
+        "lines": [{**line_out(line), "recurring": None} for line in subscription.lines],
+        **recurrence_out(subscription.recurrence),
+        "discount": discount_out(subscription.discount),
+        "fees": [fee_out(fee) for fee in subscription.fees],
+        "collection": str(subscription.collection),
+        "current_period": period_out(subscription.current_period),
+        "next_invoice_at": time_out(subscription.next_invoice_at),
+        "next_amount": None if following is None else following.total.minor,
+        "payments_made": subscription.payments_made,
+        "credit_balance": 0,
+        "cancel_at_period_end": subscription.cancel_at_period_end,
+        "canceled_at": time_out(subscription.canceled_at),
+        "ended_at": time_out(subscription.ended_at),
+        "payment_method": _method_out(None if stored is None else stored.method),
+        "collection_blocked": None if subscription.collection_blocked is None else str(subscription.collection_blocked),
+        "payment_link": subscription.payment_link_id,
+        "checkout": subscription.checkout_id,
+    }
+
+
+def upcoming_out(upcoming: Upcoming) -> dict[str, Any]:
+    """An invoice to come, with its times as the subscription's zone shows them."""
+    period, zone = upcoming.period, ZoneInfo(upcoming.zone)
+    times = {"start": period.start, "end": period.end, "invoice_at": period.invoice_at}
+    return {
+        "index": period.index,
+        **{name: time_out(at) for name, at in times.items()},
+        "local": {name: at.astimezone(zone).isoformat(timespec="seconds") for name, at in times.items()},
+        "totals": totals_out(upcoming.totals),
+    }
+
+
+def payment_out(payment: Payment) -> dict[str, Any]:
+    """A payment. Fee and net are null until Stripe has captured it and said what it cost."""
+    settled = payment.settlement
+    return {
+        **_head("payment", payment.id, payment.created_at),
+        "status": str(payment.status),
+        "amount": payment.amount.minor,
+        "currency": payment.amount.currency,
+        "fee": None if settled is None else settled.fee.minor,
+        "net": None if settled is None else settled.net.minor,
+        "settlement": None
+        if settled is None
+        else {
+            "currency": settled.net.currency,
+            "gross": settled.gross.minor,
+            "fee": settled.fee.minor,
+            "net": settled.net.minor,
+            "exchange_rate": None if settled.exchange_rate is None else f"{settled.exchange_rate:f}",
+        },
+        "refunded": minor(payment.refunded) or 0,
+        "method": None if payment.method is None else payment.method.kind,
+        "payment_method": _method_out(payment.method),
+        "invoice": payment.invoice_id,
+        "customer": payment.customer_id,
+        "subscription": payment.subscription_id,
+        "payment_link": payment.payment_link_id,
+        "decline_code": payment.decline_code,
+        "source": str(payment.source),
+        "stripe": {
+            "account": payment.stripe_account,
+            "payment_intent": payment.intent_id,
+            "charge": payment.charge_id,
+            "balance_transaction": None if settled is None else settled.balance_transaction,
+        },
+    }
+
+
+def event_out(event: Event) -> dict[str, Any]:
+    """An event."""
+    return {
+        **_head("event", event.id, event.occurred_at),
+        "type": event.type,
+        "data": dict(event.data),
+        "occurred_at": time_out(event.occurred_at),
+        "actor": event.actor,
+    }

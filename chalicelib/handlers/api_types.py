@@ -1,0 +1,215 @@
+"""The types that check API bodies: strict, closed, and telling of every field at fault at once.
+
+Pydantic is slow to import, so this module is imported inside API views and nowhere at the top of a module that the
+web application loads.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from typing import Annotated, Any, Final, TypeVar
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import PydanticCustomError
+
+from chalicelib.domain.billing.wallclock import zone_of
+from chalicelib.domain.errors import ERROR_CODES, FieldError, InvalidValue
+from chalicelib.domain.money.currency import MAXIMUM_CHARGE, is_currency
+from chalicelib.domain.text import holds_card_number, is_clean
+from chalicelib.handlers.parsing import refused
+
+MOST_ERRORS: Final = 500
+"""Field errors in one answer; a body can hold more wrong fields than anybody reads."""
+
+
+class Body(BaseModel):
+    """What every body and part of one is: no field it does not know, no value of another type made to fit."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+
+    def given(self, *, null_means: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """The fields that the caller sent, by name; `null_means` says what clearing a field stores, if not None."""
+        cleared = null_means or {}
+        values = {name: getattr(self, name) for name in type(self).model_fields if name in self.model_fields_set}
+        return {name: cleared.get(name) if value is None else value for name, value in values.items()}
+
+
+B = TypeVar("B", bound=BaseModel)
+
+
+def read_body(model: type[B], data: Mapping[str, Any]) -> B:
+    """The checked body. Raises TillError with one error for each field at fault, in the order of the fields."""
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        found = error.errors(include_url=False, include_context=True, include_input=False)
+        raise refused([_field_error(each) for each in found[:MOST_ERRORS]]) from None
+
+
+# --- pydantic's errors in our words -----------------------------------------------------------------------------------
+
+_CODES: Final = {
+    "extra_forbidden": ("unknown_field", "This field does not exist here."),
+    "missing": ("missing_field", "This field is needed."),
+    "literal_error": ("invalid_value", "This is none of the values that the field can have: {expected}."),
+    "greater_than_equal": ("out_of_range", "This must be at least {ge}."),
+    "less_than_equal": ("out_of_range", "This must be at most {le}."),
+    "too_short": ("out_of_range", "This must have at least {min_length} entries."),
+    "too_long": ("out_of_range", "This must have at most {max_length} entries."),
+}
+_SHOWABLE: Final = re.compile(r"[A-Za-z0-9_\-]{1,64}", re.ASCII)
+
+
+def _field_error(error: Mapping[str, Any]) -> FieldError:
+    kind = error["type"]
+    if kind in ERROR_CODES:
+        return FieldError(_param(error["loc"]), kind, error["msg"])
+    code, message = _CODES.get(kind, ("wrong_type", "This has the wrong type: {expected_type}."))
+    context = {"expected_type": kind.removesuffix("_type").replace("_", " "), **error.get("ctx", {})}
+    return FieldError(_param(error["loc"]), code, message.format(**context))
+
+
+def _param(location: tuple[int | str, ...]) -> str:
+    # A field's name comes from the caller: an answer repeats neither card numbers nor a whole body of text.
+    parts = (str(part) for part in location)
+    return ".".join(part if _SHOWABLE.fullmatch(part) and not holds_card_number(part) else "?" for part in parts)
+
+
+def wrong(code: str, message: str) -> PydanticCustomError:
+    """The error that a validator raises for one of our own codes."""
+    return PydanticCustomError(code, "{message}", {"message": message})
+
+
+# --- text -------------------------------------------------------------------------------------------------------------
+
+_EMAIL: Final = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]{1,64}@([A-Za-z0-9-]+\.)+[A-Za-z0-9-]{2,}", re.ASCII)
+_PHONE: Final = re.compile(r"\+?[0-9][0-9 ()./-]{2,39}", re.ASCII)
+_PHONE_DIGITS: Final = 15
+"""ITU-T E.164: the longest number, country code included."""
+_LANGUAGE: Final = re.compile(r"[a-z]{2,3}(-[A-Z][a-z]{3})?(-[A-Z]{2})?", re.ASCII)
+# docs.stripe.com/get-started/account/statement-descriptors, "Requirements".
+_STATEMENT_NAME: Final = re.compile(r"(?=.*[A-Za-z])[ -~]{5,22}", re.ASCII)
+_NOT_ON_STATEMENTS: Final = frozenset("<>\\'\"*")
+
+
+def text(longest: int, *, lines: bool = False) -> AfterValidator:
+    """A text of 1 to `longest` characters, not blank, without control characters and card numbers."""
+
+    def check(value: str) -> str:
+        if not value.strip():
+            raise wrong("invalid_text", "This must not be empty.")
+        if len(value) > longest:
+            raise wrong("invalid_text", f"This must have at most {longest} characters.")
+        return _clean(value, lines=lines)
+
+    return AfterValidator(check)
+
+
+def _clean(value: str, *, lines: bool = False) -> str:
+    if not is_clean(value, lines=lines):
+        raise wrong("invalid_text", "This must not hold control characters.")
+    if holds_card_number(value):
+        raise wrong("card_number_refused", "This holds a card number. Card numbers are neither taken nor kept here.")
+    return value
+
+
+def _email(value: str) -> str:
+    local, _, domain = value.partition("@")
+    dotted = local.startswith(".") or local.endswith(".") or ".." in local
+    if len(value) > 254 or not _EMAIL.fullmatch(value) or dotted or "-." in domain or ".-" in f".{domain}":
+        raise wrong("invalid_value", "This is not one plain e-mail address.")
+    return _clean(value)
+
+
+def _phone(value: str) -> str:
+    digits = sum(char.isdigit() for char in value)
+    # Every tenth long number would pass for a card number; one with a country code in front is meant as a phone's.
+    if not value.startswith("+") or digits > _PHONE_DIGITS:
+        _clean(value)
+    if digits > _PHONE_DIGITS or not _PHONE.fullmatch(value):
+        raise wrong("invalid_value", "This is not a phone number.")
+    return value
+
+
+def _language(value: str) -> str:
+    if not _LANGUAGE.fullmatch(value):
+        raise wrong("invalid_value", "This is a language tag such as en or pt-BR.")
+    return value
+
+
+def _statement_name(value: str) -> str:
+    if not _STATEMENT_NAME.fullmatch(value) or _NOT_ON_STATEMENTS.intersection(value):
+        raise wrong(
+            "invalid_text", "This has 5 to 22 plain characters, one letter at least, and none of < > \\ ' \" *."
+        )
+    return _clean(value)
+
+
+def _timezone(value: str) -> str:
+    try:
+        zone_of(value)
+    except InvalidValue as error:
+        raise wrong(error.code, error.message) from error
+    return value
+
+
+Email = Annotated[str, AfterValidator(_email)]
+Phone = Annotated[str, AfterValidator(_phone)]
+Language = Annotated[str, AfterValidator(_language)]
+StatementName = Annotated[str, AfterValidator(_statement_name)]
+TimeZone = Annotated[str, AfterValidator(_timezone)]
+
+
+# --- numbers ----------------------------------------------------------------------------------------------------------
+
+_PERCENT: Final = re.compile(r"[0-9]{1,3}(\.[0-9]{1,4})?", re.ASCII)
+
+
+def _percent(*, zero: bool) -> Callable[[str], str]:
+    def check(value: str) -> str:
+        # Matched before Decimal sees it: Decimal takes exponents that cost minutes and digits of every script.
+        if not _PERCENT.fullmatch(value):
+            raise wrong("invalid_value", "This is a percentage in a string, such as 12.5, with up to four decimals.")
+        number = Decimal(value)
+        if number > 100 or (number == 0 and not zero):
+            raise wrong("out_of_range", f"This is {'at least' if zero else 'above'} 0 and at most 100.")
+        return value
+
+    return check
+
+
+def _currency(value: str) -> str:
+    if not is_currency(value):
+        raise wrong("invalid_currency", "This is not the lower-case code of a currency that can be charged.")
+    return value
+
+
+Amount = Annotated[int, Field(ge=0, le=MAXIMUM_CHARGE)]
+"""Minor units, at most eight digits."""
+Quantity = Annotated[int, Field(ge=1, le=999_999)]
+DiscountPercent = Annotated[str, AfterValidator(_percent(zero=False))]
+TaxPercent = Annotated[str, AfterValidator(_percent(zero=True))]
+Currency = Annotated[str, AfterValidator(_currency)]
+
+
+# --- metadata ---------------------------------------------------------------------------------------------------------
+
+_MOST_KEYS, _LONGEST_KEY, _LONGEST_VALUE = 50, 40, 500
+
+
+def _metadata(value: dict[str, str]) -> dict[str, str]:
+    if len(value) > _MOST_KEYS:
+        raise wrong("out_of_range", f"This must have at most {_MOST_KEYS} keys.")
+    for key, entry in value.items():
+        if not 1 <= len(key) <= _LONGEST_KEY:
+            raise wrong("invalid_text", f"A key has 1 to {_LONGEST_KEY} characters.")
+        if len(entry) > _LONGEST_VALUE:
+            raise wrong("invalid_text", f"A value has at most {_LONGEST_VALUE} characters.")
+        _clean(key)
+        _clean(entry, lines=True)
+    return value
+
+
+Metadata = Annotated[dict[str, str], AfterValidator(_metadata)]

@@ -1,0 +1,102 @@
+"""What buyers open: the link's page, its receipt, the hosted invoice, the page that ends a subscription.
+
+Rendering is imported inside the views: importing `app` must not pay for it.
+"""
+
+from __future__ import annotations
+
+from chalice.app import Blueprint, Response
+
+from chalicelib.handlers.boundary import html_page
+
+buyer = Blueprint(__name__)
+
+FORM = ["application/x-www-form-urlencoded"]
+
+
+def error_page(code: str, request_id: str) -> Response:
+    """The page for what no view has words for."""
+    from chalicelib.handlers.buyer_pages import error_response
+
+    return error_response(code, request_id)
+
+
+@buyer.route("/pay/{slug}/{token}", methods=["GET"])
+@html_page(buyer, render_error=error_page)
+def pay_page(slug: str, token: str) -> Response:
+    """A payment link, which is its checkout too."""
+    from chalicelib.handlers.buyer_pages import show_link
+
+    return show_link(buyer.current_request, slug, token)
+
+
+@buyer.route("/pay/{slug}/{token}", methods=["POST"], content_types=FORM)
+@html_page(buyer, render_error=error_page)
+def pay_submit(slug: str, token: str) -> Response:
+    """The press of the button; JSON for the page's script, a page for who has none."""
+    from chalicelib.handlers.buyer_submit import take_submit
+
+    return take_submit(buyer.current_request, slug, token)
+
+
+@buyer.route("/return/{slug}/{token}", methods=["GET"])
+@html_page(buyer, render_error=error_page)
+def return_page(slug: str, token: str) -> Response:
+    """Where a challenge and a lost answer lead: asks Stripe, then leads on, or waits."""
+    from chalicelib.handlers.buyer_pages import show_return
+
+    return show_return(slug, token)
+
+
+@buyer.route("/return/{slug}/{token}/status", methods=["GET"])
+@html_page(buyer, render_error=error_page)
+def return_status(slug: str, token: str) -> Response:
+    """The same for the waiting page's script."""
+    from chalicelib.handlers.buyer_pages import tell_status
+
+    return tell_status(slug, token)
+
+
+@buyer.route("/receipt/{slug}/{token}", methods=["GET"])
+@html_page(buyer, render_error=error_page)
+def receipt_page(slug: str, token: str) -> Response:
+    """What was paid, and what comes later."""
+    from chalicelib.handlers.buyer_pages import show_receipt
+
+    return show_receipt(slug, token)
+
+
+@buyer.route("/invoice/{slug}/{token}", methods=["GET"])
+@html_page(buyer, render_error=error_page)
+def invoice_page(slug: str, token: str) -> Response:
+    """An issued invoice."""
+    from chalicelib.handlers.buyer_documents import show_invoice
+
+    return show_invoice(slug, token)
+
+
+@buyer.route("/cancel/{slug}/{token}", methods=["GET"])
+@html_page(buyer, render_error=error_page)
+def cancel_page(slug: str, token: str) -> Response:
+    """The question whether to end a subscription."""
+    from chalicelib.handlers.buyer_documents import show_cancel
+
+    return show_cancel(slug, token)
+
+
+@buyer.route("/cancel/{slug}/{token}", methods=["POST"], content_types=FORM)
+@html_page(buyer, render_error=error_page)
+def cancel_submit(slug: str, token: str) -> Response:
+    """The answer: at the end of what was paid."""
+    from chalicelib.handlers.buyer_documents import take_cancel
+
+    return take_cancel(buyer.current_request, slug, token)
+
+
+@buyer.route("/static/{name}", methods=["GET"])
+@html_page(buyer, render_error=error_page)
+def static(name: str) -> Response:
+    """The stylesheet and the two scripts."""
+    from chalicelib.handlers.buyer_pages import send_static
+
+    return send_static(name)

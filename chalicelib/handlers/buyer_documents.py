@@ -1,0 +1,136 @@
+"""The hosted invoice, and the page that ends a subscription."""
+
+from __future__ import annotations
+
+import hmac
+from datetime import datetime, time
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from chalice.app import Request, Response
+
+from chalicelib import wiring
+from chalicelib.domain.documents.invoices import Invoice
+from chalicelib.domain.documents.merchants import Merchant
+from chalicelib.domain.documents.subscriptions import Subscription
+from chalicelib.domain.errors import NotFound
+from chalicelib.domain.ids import split_page_token
+from chalicelib.domain.machines import InvoiceStatus, PartState
+from chalicelib.handlers import checkout_tokens, presenting
+from chalicelib.handlers.buyer_pages import html, redirect
+from chalicelib.handlers.buyer_submit import form_fields, require_own_origin
+from chalicelib.services.ports import Index
+from chalicelib.services.subscriptions import cancel, ends_at
+from chalicelib.web.forms import parse_cancel_form
+from chalicelib.web.headers import PageKind
+from chalicelib.web.render import render_cancel_page, render_cancelled_page, render_invoice_page
+from chalicelib.web.views.cancel import CancelledPage, CancelPage
+from chalicelib.web.views.invoice import InvoicePage, InvoiceStanding, PaymentRow
+
+CANCEL_FORM: Final = "cancel"
+
+
+def show_invoice(slug: str, token: str) -> Response:
+    """An issued invoice as it was issued, with what has been paid since."""
+    parts = split_page_token("inv", token)
+    if parts is None:
+        raise NotFound("page")
+    merchant, invoice = wiring.ports().records.find_many([(Merchant, f"mer_{slug}"), (Invoice, parts[0])])
+    if merchant is None or invoice is None or invoice.merchant_id != merchant.id:
+        raise NotFound("page")
+    if not hmac.compare_digest(invoice.secret.encode(), parts[1].encode()):
+        raise NotFound("page")
+    if invoice.snapshot is None or invoice.number is None or invoice.issued_at is None or invoice.due_date is None:
+        raise NotFound("page")
+    zone = ZoneInfo(invoice.snapshot.timezone)
+    method = presenting.method_view(invoice.paid_with)
+    payments: tuple[PaymentRow, ...] = ()
+    if invoice.paid_at is not None and invoice.paid:
+        payments = (PaymentRow(invoice.paid_at, invoice.paid, method),)
+    page = InvoicePage(
+        merchant=presenting.seller_view(merchant, invoice.snapshot),
+        number=invoice.number,
+        standing=_standing(invoice),
+        buyer=presenting.buyer_view(invoice.snapshot),
+        issued_at=invoice.issued_at,
+        due_at=datetime.combine(invoice.due_date, time(12), tzinfo=zone),
+        now=wiring.ports().clock.now(),
+        lines=presenting.invoice_lines(invoice),
+        totals=presenting.totals_view(invoice.totals, invoice.discount.name if invoice.discount else None),
+        amount_due=invoice.amount_due,
+        amount_paid=invoice.paid,
+        payments=payments,
+        paid_at=invoice.paid_at,
+        method=method,
+    )
+    return html(render_invoice_page(page), PageKind.PLAIN)
+
+
+def _standing(invoice: Invoice) -> InvoiceStanding:
+    if invoice.status is InvoiceStatus.PAID:
+        return InvoiceStanding.PAID
+    if invoice.status is InvoiceStatus.VOID:
+        return InvoiceStanding.VOID
+    if any(part.state is PartState.PROCESSING for part in invoice.parts):
+        return InvoiceStanding.ON_ITS_WAY
+    return InvoiceStanding.OPEN
+
+
+def _subscription(slug: str, token: str) -> tuple[Merchant, Subscription]:
+    parts = split_page_token("sub", token)
+    if parts is None:
+        raise NotFound("page")
+    merchant, found = wiring.ports().records.find_many([(Merchant, f"mer_{slug}"), (Subscription, parts[0])])
+    if merchant is None or found is None or found.merchant_id != merchant.id:
+        raise NotFound("page")
+    if not hmac.compare_digest(found.secret.encode(), parts[1].encode()):
+        raise NotFound("page")
+    return merchant, found
+
+
+def show_cancel(slug: str, token: str) -> Response:
+    """The question, or, once it is answered, what was answered."""
+    merchant, subscription = _subscription(slug, token)
+    ports, settings = wiring.ports(), wiring.settings()
+    now = ports.clock.now()
+    view = presenting.merchant_view(merchant)
+    name = subscription.lines[0].name
+    ends = ends_at(subscription, now)
+    if subscription.has_ended:
+        return html(render_cancelled_page(CancelledPage(view, name)), PageKind.PLAIN)
+    if subscription.cancel_at_period_end:
+        return html(render_cancelled_page(CancelledPage(view, name, ends_at=ends)), PageKind.PLAIN)
+    here = presenting.page_url(settings.public_base_url, "cancel", merchant, subscription.id, subscription.secret)
+    page = CancelPage(
+        merchant=view,
+        subscription_name=name,
+        amount=presenting.next_amount(subscription),
+        frequency=subscription.recurrence.frequency,
+        post_url=here,
+        keep_url=_keep_url(merchant, subscription),
+        form_token=checkout_tokens.sign(settings.form_secret, CANCEL_FORM, subscription.id, now),
+        ends_at=ends if ends > now else None,
+    )
+    return html(render_cancel_page(page), PageKind.FORM)
+
+
+def _keep_url(merchant: Merchant, subscription: Subscription) -> str:
+    """Back to the newest document of the subscription that its owner may see."""
+    base = wiring.settings().public_base_url
+    newest = wiring.ports().records.newest(Invoice, Index.BY_SUBSCRIPTION, subscription.id, limit=1).records
+    if newest:
+        return presenting.page_url(base, "invoice", merchant, newest[0].id, newest[0].secret)
+    return presenting.page_url(base, "cancel", merchant, subscription.id, subscription.secret)
+
+
+def take_cancel(request: Request, slug: str, token: str) -> Response:
+    """End the subscription when what was paid is over. Sending the form twice changes nothing more."""
+    require_own_origin(request)
+    merchant, subscription = _subscription(slug, token)
+    settings, now = wiring.settings(), wiring.ports().clock.now()
+    here = presenting.page_url(settings.public_base_url, "cancel", merchant, subscription.id, subscription.secret)
+    form = parse_cancel_form(form_fields(request))
+    signed = checkout_tokens.read(settings.form_secret, CANCEL_FORM, form.form_token, now)
+    if signed == subscription.id and not subscription.has_ended:
+        cancel(wiring.ports(), merchant.id, subscription.id, at="period_end", actor="buyer", reason=form.reason)
+    return redirect(here)

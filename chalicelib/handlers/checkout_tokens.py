@@ -1,0 +1,87 @@
+"""How a browser and a checkout find each other: a cookie for all tabs, and a signed token in the form itself."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from http.cookies import CookieError, SimpleCookie
+from typing import Final
+from urllib.parse import urlsplit
+
+from chalicelib.domain.ids import body_of, milliseconds, page_token, split_page_token
+from chalicelib.services.ports import Ids
+
+FORM_LIFE: Final = timedelta(hours=24)
+_COOKIE_SECONDS: Final = 24 * 60 * 60
+
+
+@dataclass(frozen=True, slots=True)
+class CheckoutToken:
+    """A checkout's id and the secret that only its buyer's browser has."""
+
+    checkout_id: str
+    secret: str
+
+    @property
+    def text(self) -> str:
+        """As it stands in addresses and in the cookie."""
+        return page_token(self.checkout_id, self.secret)
+
+
+def mint(ids: Ids, now: datetime) -> CheckoutToken:
+    """A token for a checkout that does not exist yet, and will not until the first submit."""
+    return CheckoutToken(ids.new("chk", now), ids.secret())
+
+
+def parse(text: str) -> CheckoutToken | None:
+    """The token in a text, or None."""
+    parts = split_page_token("chk", text)
+    return None if parts is None else CheckoutToken(*parts)
+
+
+def cookie_name(link_id: str) -> str:
+    """One cookie a link, so that two links in two tabs do not share a checkout."""
+    return f"till_{body_of(link_id)}"
+
+
+def from_cookie(header: str | None, link_id: str) -> CheckoutToken | None:
+    """The token in a request's Cookie header, or None."""
+    if not header:
+        return None
+    try:
+        morsel = SimpleCookie(header).get(cookie_name(link_id))
+    except CookieError:
+        return None
+    return None if morsel is None else parse(morsel.value)
+
+
+def set_cookie(link_id: str, token: CheckoutToken, path: str, base_url: str) -> str:
+    """The Set-Cookie header: of this link's page alone, out of reach of scripts, gone after a day."""
+    secure = "; Secure" if urlsplit(base_url).scheme == "https" else ""
+    name = cookie_name(link_id)
+    return f"{name}={token.text}; Path={path}; Max-Age={_COOKIE_SECONDS}; HttpOnly; SameSite=Lax{secure}"
+
+
+def sign(secret: str, purpose: str, subject: str, now: datetime) -> str:
+    """A form token: what it is for is signed, so it cannot be carried to another form or another record."""
+    stamp = str(milliseconds(now))
+    return f"{subject}.{stamp}.{_signature(secret, purpose, subject, stamp)}"
+
+
+def read(secret: str, purpose: str, token: str, now: datetime) -> str | None:
+    """The subject of a form token that is ours and not too old, or None."""
+    subject, _, rest = token.partition(".")
+    stamp, _, signature = rest.partition(".")
+    if not (stamp.isascii() and stamp.isdigit() and len(stamp) <= 15):
+        return None
+    if not hmac.compare_digest(_signature(secret, purpose, subject, stamp).encode(), signature.encode()):
+        return None
+    age = milliseconds(now) - int(stamp)
+    return subject if 0 <= age <= FORM_LIFE // timedelta(milliseconds=1) else None
+
+
+def _signature(secret: str, purpose: str, subject: str, stamp: str) -> str:
+    text = f"{purpose}\n{subject}\n{stamp}"
+    return hmac.new(secret.encode(), text.encode(), hashlib.sha256).hexdigest()

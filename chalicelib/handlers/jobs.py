@@ -1,0 +1,91 @@
+"""The Lambdas behind the schedule and the queues. `app` is never imported there, so each sets up what it needs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Final
+
+from chalice.app import Blueprint, CloudWatchEvent, Rate, SQSEvent
+
+from chalicelib import wiring
+from chalicelib.domain.documents.timers import Timer, TimerKind
+from chalicelib.handlers.boundary import each_message, in_order, job
+from chalicelib.observability import emit_metric, get_logger, set_up_logging
+from chalicelib.services.billing.charging import charge_invoice
+from chalicelib.services.billing.issuing import issue_due
+from chalicelib.services.billing.sweeping import sweep as sweep_timers
+from chalicelib.services.checkouts.expiry import expire_checkout
+from chalicelib.services.intake import apply_received
+from chalicelib.services.mails import send_mail
+
+set_up_logging()
+_LOG: Final = get_logger("till.jobs")
+
+jobs = Blueprint(__name__)
+
+
+@jobs.schedule(Rate(5, unit=Rate.MINUTES))
+@job
+def sweep(event: CloudWatchEvent) -> dict[str, Any]:
+    """Hand everything that is due to its queue."""
+    swept = sweep_timers(wiring.worker_ports())
+    emit_metric("timers_due", swept.due, "Count")
+    emit_metric("oldest_due_lag", swept.lag_seconds, "Seconds")
+    return {"due": swept.due, "messages": swept.messages}
+
+
+@jobs.on_sqs_message(queue="billing.fifo", batch_size=1)
+@job
+def bill(event: SQSEvent) -> dict[str, Any]:
+    """Issue what is due for up to nineteen subscriptions of one merchant, in order."""
+
+    def handle(body: Mapping[str, Any]) -> None:
+        timers = [_timer(each) for each in body["timers"]]
+        issued = issue_due(wiring.worker_ports(), body["merchant_id"], timers)
+        emit_metric("invoices_issued", issued.invoices, "Count")
+        _LOG.info("issued", extra={"merchant": body["merchant_id"], "invoices": issued.invoices, "more": issued.more})
+
+    return in_order(event, handle)
+
+
+@jobs.on_sqs_message(queue="charges", batch_size=5)
+@job
+def charge(event: SQSEvent) -> dict[str, Any]:
+    """Charge due invoices to their stored methods."""
+
+    def handle(body: Mapping[str, Any]) -> None:
+        outcome = charge_invoice(wiring.worker_ports(), _timer(body))
+        emit_metric("charges", 1, "Count", outcome=outcome)
+        _LOG.info("charged", extra={"invoice": body["record_id"], "outcome": outcome})
+
+    return each_message(event, handle)
+
+
+@jobs.on_sqs_message(queue="work", batch_size=10)
+@job
+def work(event: SQSEvent) -> dict[str, Any]:
+    """Everything else that a timer asks for: mails, checkouts that expire, Stripe's events left unfinished."""
+    return each_message(event, _work)
+
+
+def _work(body: Mapping[str, Any]) -> None:
+    timer = _timer(body)
+    ports = wiring.worker_ports()
+    if timer.kind is TimerKind.SEND_MAIL:
+        from chalicelib.handlers.mail_composer import compose
+
+        outcome = send_mail(ports, ports.mailer, compose, timer.record_id)
+    elif timer.kind is TimerKind.EXPIRE_CHECKOUT:
+        expired = expire_checkout(ports, timer.record_id, actor="scheduler")
+        outcome = "gone" if expired is None else str(expired.status)
+    elif timer.kind is TimerKind.APPLY_WEBHOOK:
+        outcome = apply_received(ports, timer.record_id)
+    else:
+        raise ValueError(f"{timer.kind} does not belong into this queue")
+    _LOG.info("worked", extra={"kind": str(timer.kind), "record": timer.record_id, "outcome": outcome})
+
+
+def _timer(body: Mapping[str, Any]) -> Timer:
+    due = datetime.fromisoformat(body["due"])
+    return Timer(TimerKind(body["kind"]), body["record_id"], body["merchant_id"], due)

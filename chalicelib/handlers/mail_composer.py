@@ -1,0 +1,73 @@
+"""Writes the mails that the outbox asks for, from the records as they are when the mail is sent."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from chalicelib import wiring
+from chalicelib.domain.documents.invoices import Invoice
+from chalicelib.domain.documents.mails import Mail
+from chalicelib.domain.documents.merchants import Merchant
+from chalicelib.domain.documents.subscriptions import Subscription
+from chalicelib.domain.machines import InvoiceStatus
+from chalicelib.handlers import presenting
+from chalicelib.services.ports import OutgoingMail, Ports
+from chalicelib.web.render import render_receipt_mail
+from chalicelib.web.views.mail import ReceiptMail
+from chalicelib.web.views.receipt import ReceiptOutcome
+
+
+def subscriptions_of(ports: Ports, invoice: Invoice) -> Sequence[Subscription]:
+    """The subscriptions that an invoice bills, each once."""
+    ids = [each.subscription_id for each in invoice.line_periods]
+    if invoice.subscription_id is not None:
+        ids.append(invoice.subscription_id)
+    unique = list(dict.fromkeys(ids))
+    if not unique:
+        return []
+    found = ports.records.find_many([(Subscription, each) for each in unique])
+    return [each for each in found if each is not None]
+
+
+def compose(ports: Ports, mail: Mail) -> OutgoingMail | None:
+    """The receipt of a paid invoice; None when the invoice is not paid."""
+    invoice, merchant = ports.records.find_many([(Invoice, mail.about_id), (Merchant, mail.merchant_id)])
+    if invoice is None or merchant is None or invoice.snapshot is None:
+        return None
+    if invoice.status is not InvoiceStatus.PAID or invoice.paid_at is None:
+        return None
+    base = wiring.settings().public_base_url
+    subscriptions = subscriptions_of(ports, invoice)
+    running = next((each for each in subscriptions if not each.has_ended), None)
+    invoice_url = presenting.page_url(base, "invoice", merchant, invoice.id, invoice.secret)
+    cancel_url = None
+    if running is not None:
+        cancel_url = presenting.page_url(base, "cancel", merchant, running.id, running.secret)
+    rendered = render_receipt_mail(
+        ReceiptMail(
+            merchant=presenting.merchant_view(merchant),
+            outcome=ReceiptOutcome.PAID,
+            amount=invoice.totals.total,
+            at=invoice.paid_at,
+            email=mail.to,
+            receipt_url=invoice_url,
+            lines=presenting.invoice_lines(invoice),
+            totals=presenting.totals_view(invoice.totals, invoice.discount.name if invoice.discount else None),
+            payer_name=invoice.snapshot.buyer.name,
+            method=presenting.method_view(invoice.paid_with),
+            invoice_number=invoice.number,
+            invoice_url=invoice_url,
+            later_charges=presenting.later_charges(subscriptions),
+            cancel_url=cancel_url,
+            renewal=invoice.checkout_id is None and invoice.subscription_id is not None,
+        )
+    )
+    return OutgoingMail(
+        key=mail.id,
+        from_name=merchant.name,
+        to=mail.to,
+        subject=rendered.subject,
+        text=rendered.text,
+        html=rendered.html,
+        reply_to=merchant.support_email,
+    )

@@ -1,0 +1,74 @@
+"""The keys and indexes of the three tables, as the code relies on them; `infra/template.json` creates the same."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from pynamodb.connection.base import Connection, MetaTable
+
+from chalicelib.services.ports import Index
+
+HEAD: Final = "#"
+"""The sort key of an aggregate itself; what belongs to it may follow under other sort keys."""
+
+CONNECT_SECONDS: Final = 1.0
+READ_SECONDS: Final = 3.0
+MOST_CONNECTIONS: Final = 32
+"""Kept open to DynamoDB by one process: more than the threads that a process of ours has."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoreConfig:
+    """Where the tables are. `endpoint_url` is None for the region's own; credentials come from the ordinary chain."""
+
+    region: str
+    endpoint_url: str | None
+    records_table: str
+    events_table: str
+    timers_table: str
+
+
+def connect(config: StoreConfig) -> Connection:
+    """A connection that knows the three tables, so that it never has to ask for their descriptions.
+
+    It sends each request once: the callers say what may be sent again, since only they know what a lost reply means.
+    """
+    connection = Connection(
+        region=config.region,
+        host=config.endpoint_url,
+        connect_timeout_seconds=CONNECT_SECONDS,
+        read_timeout_seconds=READ_SECONDS,
+        max_retry_attempts=0,
+        max_pool_connections=MOST_CONNECTIONS,
+    )
+    indexes = [_index(index.value, ("id", "S")) for index in Index]
+    connection.add_meta_table(_table(config.records_table, ("id", "S"), ("sort", "S"), indexes))
+    connection.add_meta_table(_table(config.events_table, ("merchant_id", "S"), ("id", "S")))
+    connection.add_meta_table(_table(config.timers_table, ("shard", "N"), ("key", "S")))
+    return connection
+
+
+def _keys(hash_key: str, range_key: str) -> list[dict[str, str]]:
+    return [
+        {"AttributeName": hash_key, "KeyType": "HASH"},
+        {"AttributeName": range_key, "KeyType": "RANGE"},
+    ]
+
+
+def _index(name: str, range_key: tuple[str, str]) -> dict[str, Any]:
+    return {"IndexName": name, "KeySchema": _keys(name, range_key[0])}
+
+
+def _table(
+    name: str, hash_key: tuple[str, str], range_key: tuple[str, str], indexes: Iterable[dict[str, Any]] = ()
+) -> MetaTable:
+    found = list(indexes)
+    typed = [hash_key, range_key, *((index["IndexName"], "S") for index in found)]
+    return MetaTable({
+        "TableName": name,
+        "KeySchema": _keys(hash_key[0], range_key[0]),
+        "AttributeDefinitions": [{"AttributeName": one, "AttributeType": type_} for one, type_ in typed],
+        "GlobalSecondaryIndexes": found,
+    })  # fmt: skip

@@ -1,0 +1,84 @@
+"""Pages and mails from views. Escaping is on for every template, and a name that a template misspells is an error."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from chalicelib.web.speech import Speech
+from chalicelib.web.static_files import asset_url
+from chalicelib.web.views.cancel import CancelledPage, CancelPage
+from chalicelib.web.views.common import MerchantView
+from chalicelib.web.views.invoice import InvoicePage
+from chalicelib.web.views.mail import ReceiptMail, RenderedMail
+from chalicelib.web.views.pay import PayPage
+from chalicelib.web.views.receipt import CheckingPage, ReceiptPage
+from chalicelib.web.views.states import StatePage
+from chalicelib.web.words import mails
+from chalicelib.web.words.states import state_words
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+    )
+    environment.globals["asset_url"] = asset_url
+    return environment
+
+
+def _render(template: str, page: object, merchant: MerchantView | None, locale: str, **more: Any) -> str:
+    say = Speech(locale, merchant.timezone if merchant else "UTC")
+    return _environment().get_template(template).render(page=page, merchant=merchant, say=say, locale=locale, **more)
+
+
+def render_pay_page(page: PayPage, locale: str = "en") -> str:
+    """A link's page with its form. The answer's headers must carry the page's nonce."""
+    return _render("pay.html", page, page.merchant, locale)
+
+
+def render_receipt_page(page: ReceiptPage, locale: str = "en") -> str:
+    """What follows a payment, a stored method or a bank payment that has begun."""
+    return _render("receipt.html", page, page.merchant, locale)
+
+
+def render_checking_page(page: CheckingPage, locale: str = "en") -> str:
+    """The wait for an outcome; it works without script too."""
+    return _render("checking.html", page, page.merchant, locale)
+
+
+def render_invoice_page(page: InvoicePage, locale: str = "en") -> str:
+    """The hosted invoice."""
+    return _render("invoice.html", page, page.merchant, locale)
+
+
+def render_cancel_page(page: CancelPage, locale: str = "en") -> str:
+    """The question whether to end a subscription."""
+    return _render("cancel.html", page, page.merchant, locale)
+
+
+def render_cancelled_page(page: CancelledPage, locale: str = "en") -> str:
+    """That a subscription has ended, or when it will."""
+    return _render("cancelled.html", page, page.merchant, locale)
+
+
+def render_state_page(page: StatePage, locale: str = "en") -> str:
+    """One of the states; `words.state_status` has the status to send it with."""
+    return _render("state.html", page, page.merchant, locale, words=state_words(page, locale))
+
+
+def render_receipt_mail(mail: ReceiptMail, locale: str = "en") -> RenderedMail:
+    """The receipt as a mail: subject, HTML with its preheader, and the same in plain text."""
+    words = mails.receipt_words(mail, locale)
+    html = _render(
+        "mail/receipt.html", mail, mail.merchant, locale, words=words, rows=mails.totals_rows(mail.totals, locale)
+    )
+    return RenderedMail(subject=words.subject, html=html, text=mails.receipt_text(mail, words, locale))

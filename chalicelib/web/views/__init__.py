@@ -1,0 +1,52 @@
+"""What pages and mails are filled with: raw values only. What a person reads is written by templates and `words`."""
+
+from __future__ import annotations
+
+from chalicelib.web.views.cancel import CancelledPage, CancelPage
+from chalicelib.web.views.common import (
+    Decline,
+    DiscountRow,
+    FeeRow,
+    FieldProblem,
+    LaterCharge,
+    LineView,
+    MerchantView,
+    MethodView,
+    PartyView,
+    TaxRow,
+    TotalsView,
+)
+from chalicelib.web.views.invoice import InvoicePage, InvoiceStanding, PaymentRow
+from chalicelib.web.views.mail import ReceiptMail, RenderedMail
+from chalicelib.web.views.pay import CheckoutValues, PayPage, StripeView
+from chalicelib.web.views.receipt import CheckingPage, ReceiptOutcome, ReceiptPage
+from chalicelib.web.views.states import StateKind, StatePage
+
+__all__ = [
+    "CancelPage",
+    "CancelledPage",
+    "CheckingPage",
+    "CheckoutValues",
+    "Decline",
+    "DiscountRow",
+    "FeeRow",
+    "FieldProblem",
+    "InvoicePage",
+    "InvoiceStanding",
+    "LaterCharge",
+    "LineView",
+    "MerchantView",
+    "MethodView",
+    "PartyView",
+    "PayPage",
+    "PaymentRow",
+    "ReceiptMail",
+    "ReceiptOutcome",
+    "ReceiptPage",
+    "RenderedMail",
+    "StateKind",
+    "StatePage",
+    "StripeView",
+    "TaxRow",
+    "TotalsView",
+]

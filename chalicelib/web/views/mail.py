@@ -1,0 +1,41 @@
+"""Mails: what they are filled with, and what rendering gives."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from chalicelib.domain.money.amounts import Money
+from chalicelib.web.views.common import LaterCharge, LineView, MerchantView, MethodView, TotalsView
+from chalicelib.web.views.receipt import ReceiptOutcome
+
+
+@dataclass(frozen=True, slots=True)
+class ReceiptMail:
+    """The receipt of one payment. All addresses are absolute; `cancel_url` is as on `ReceiptPage`."""
+
+    merchant: MerchantView
+    outcome: ReceiptOutcome
+    amount: Money
+    at: datetime
+    email: str
+    receipt_url: str
+    lines: tuple[LineView, ...]
+    totals: TotalsView
+    payer_name: str | None = None
+    method: MethodView | None = None
+    invoice_number: str | None = None
+    invoice_url: str | None = None
+    later_charges: tuple[LaterCharge, ...] = ()
+    cancel_url: str | None = None
+    renewal: bool = False
+    """Whether the payment was made by schedule, with nobody at the page."""
+
+
+@dataclass(frozen=True, slots=True)
+class RenderedMail:
+    """A mail ready to be sent; the preheader is inside `html`."""
+
+    subject: str
+    html: str
+    text: str

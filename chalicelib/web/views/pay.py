@@ -1,0 +1,62 @@
+"""The pay page: what is sold, what is due today and later, the form as it stands, and what Stripe's script needs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from chalicelib.domain.money.amounts import Money
+from chalicelib.web.views.common import Decline, FieldProblem, LaterCharge, LineView, MerchantView, TotalsView
+
+
+@dataclass(frozen=True, slots=True)
+class StripeView:
+    """What the page's script gives Stripe.js. `account` is None in direct mode.
+
+    `js_url` is Stripe.js's own address, whose origin the page's headers must allow too.
+    `mode` is `setup` when nothing is due today. `setup_future_usage` is `off_session` when the method is stored.
+    """
+
+    publishable_key: str
+    js_url: str
+    account: str | None = None
+    mode: Literal["payment", "setup"] = "payment"
+    setup_future_usage: Literal["off_session"] | None = None
+    allowed_payment_method_types: tuple[str, ...] = ("card",)
+
+
+@dataclass(frozen=True, slots=True)
+class CheckoutValues:
+    """What the buyer typed, as they typed it."""
+
+    email: str = ""
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PayPage:
+    """A link's page, which is its checkout too.
+
+    `title` names what is sold. `due_today` is the amount of the button and of `totals.total`.
+    `post_url` takes the form; `checking_url` is where a lost answer leads. `nonce` is the one in the page's headers.
+    `blocked_until` is set when too many tries have paused paying here.
+    """
+
+    merchant: MerchantView
+    title: str
+    due_today: Money
+    lines: tuple[LineView, ...]
+    totals: TotalsView
+    stripe: StripeView
+    nonce: str
+    post_url: str
+    checking_url: str
+    form_token: str
+    later_charges: tuple[LaterCharge, ...] = ()
+    description: str | None = None
+    values: CheckoutValues = CheckoutValues()
+    errors: tuple[FieldProblem, ...] = ()
+    decline: Decline | None = None
+    changed: bool = False
+    blocked_until: datetime | None = None

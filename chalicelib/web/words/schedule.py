@@ -1,0 +1,178 @@
+"""Later charges in words: the sentence under the amount, the rows below the total, the consent, the button.
+
+All of them say amount, rhythm, first date and end, in that order, from the same values.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from chalicelib.domain.billing.recurrence import Frequency, Recurrence
+from chalicelib.domain.money.amounts import Money
+from chalicelib.web.formatting import NBSP, format_date, format_money, format_number, isolate
+from chalicelib.web.views.common import LaterCharge
+
+CONSENT_VERSION: Final = "2027-01"
+"""Which wording of the consent was shown; change it with the words of `consent_text`."""
+
+_PER: Final[dict[Frequency, str]] = {
+    Frequency.WEEKLY: "a week",
+    Frequency.BIWEEKLY: f"every 2{NBSP}weeks",
+    Frequency.MONTHLY: "a month",
+    Frequency.QUARTERLY: f"every 3{NBSP}months",
+    Frequency.PER_SIX_MONTHS: f"every 6{NBSP}months",
+    Frequency.ANNUALLY: "a year",
+    Frequency.PER_TWO_YEARS: f"every 2{NBSP}years",
+    Frequency.PER_THREE_YEARS: f"every 3{NBSP}years",
+    Frequency.PER_FOUR_YEARS: f"every 4{NBSP}years",
+    Frequency.PER_FIVE_YEARS: f"every 5{NBSP}years",
+}
+_EVERY: Final[dict[Frequency, str]] = _PER | {
+    Frequency.WEEKLY: "every week",
+    Frequency.MONTHLY: "every month",
+    Frequency.ANNUALLY: "every year",
+}
+
+
+def per(frequency: Frequency) -> str:
+    """`a month`: after an amount."""
+    return _PER[frequency]
+
+
+def every(frequency: Frequency) -> str:
+    """`every month`: a rule."""
+    return _EVERY[frequency]
+
+
+def price(amount: Money, frequency: Frequency, locale: str = "en") -> str:
+    """`$49.00 a month`."""
+    return f"{format_money(amount, locale)} {per(frequency)}"
+
+
+def line_schedule(recurring: Recurrence, locale: str = "en") -> str:
+    """Under a line's name: `every month`, and how many payments there are in all."""
+    rule = every(recurring.frequency)
+    if recurring.number_of_payments is None:
+        return rule
+    if recurring.number_of_payments == 1:
+        return "1 payment"
+    return f"{rule}, {format_number(recurring.number_of_payments, locale)} payments"
+
+
+def _ending(charge: LaterCharge, locale: str) -> str:
+    if charge.remaining is None:
+        return "until you cancel"
+    count = format_number(charge.remaining, locale)
+    if charge.starts_today:
+        return f"{count}{NBSP}more"
+    return f"{count}{NBSP}payment" if charge.remaining == 1 else f"{count}{NBSP}payments"
+
+
+def rule(charge: LaterCharge, locale: str = "en") -> str:
+    """Beside a later charge: `every month, until you cancel` or `every month, 11 more`."""
+    if charge.remaining == 1:
+        return "the last payment" if charge.starts_today else "1 payment"
+    return f"{every(charge.frequency)}, {_ending(charge, locale)}"
+
+
+def _then(charge: LaterCharge, timezone: str, locale: str) -> str:
+    start = format_date(charge.next_at, timezone, locale)
+    if charge.remaining == 1:
+        once = "once more on" if charge.starts_today else "on"
+        return f"{format_money(charge.amount, locale)} {once} {start}"
+    text = f"{price(charge.amount, charge.frequency, locale)} from {start}"
+    return text if charge.remaining is None else f"{text} ({_ending(charge, locale)})"
+
+
+def due_sentence(charges: tuple[LaterCharge, ...], timezone: str, locale: str = "en") -> str:
+    """Under the amount: `due today. Then $49.00 a month from 14 April 2027.`"""
+    if not charges:
+        return "due today."
+    return f"due today. Then {_joined([_then(charge, timezone, locale) for charge in charges])}."
+
+
+def next_charge_sentence(charges: tuple[LaterCharge, ...], timezone: str, locale: str = "en") -> str:
+    """On receipts: `Next charge: $49.00 on 14 April 2027.`, one for each subscription."""
+    return " ".join(
+        f"{'Next' if charge.starts_today else 'First'} charge: {format_money(charge.amount, locale)} on "
+        f"{format_date(charge.next_at, timezone, locale)}"
+        f"{f', for {isolate(charge.name)}' if charge.name and len(charges) > 1 else ''}."
+        for charge in charges
+    )
+
+
+def cancel_links(charges: tuple[LaterCharge, ...], cancel_url: str | None) -> tuple[tuple[str, str], ...]:
+    """Label and address of each way to cancel: one for each subscription, or the one for all of them."""
+    own = [(charge.name, charge.cancel_url) for charge in charges if charge.cancel_url]
+    if len(own) > 1:
+        return tuple((f"Cancel {isolate(name or 'subscription')}", url) for name, url in own if url)
+    url = own[0][1] if own else cancel_url
+    return (("Cancel subscription", url),) if url else ()
+
+
+def button_text(due_today: Money, charges: tuple[LaterCharge, ...], locale: str = "en") -> str:
+    """What the main button does and costs."""
+    amount = format_money(due_today, locale)
+    if not charges:
+        return f"Pay {amount}"
+    if due_today:
+        return f"Subscribe and pay {amount}"
+    if len(charges) > 2:
+        return f"Subscribe, {amount} due today"
+    return f"Subscribe for {_joined([price(charge.amount, charge.frequency, locale) for charge in charges])}"
+
+
+def paying_text(due_today: Money, locale: str = "en") -> str:
+    """On the button after the press; with nothing due there is no amount to name."""
+    return f"Paying {format_money(due_today, locale)}…" if due_today else "Subscribing…"
+
+
+def period_words(start: datetime, end: datetime, timezone: str, locale: str = "en") -> str:
+    """A half-open period as people say it, the last day included."""
+    last = end - timedelta(microseconds=1)
+    return f"{format_date(start, timezone, locale)} to {format_date(last, timezone, locale)}"
+
+
+@dataclass(frozen=True, slots=True)
+class ConsentText:
+    """The sentence that the buyer agrees to. `charges` pairs what is set in bold with what follows it."""
+
+    before: str
+    charges: tuple[tuple[str, str], ...]
+    after: str
+
+    @property
+    def plain(self) -> str:
+        """The whole of it as it is recorded."""
+        return self.before + "".join(bold + rest for bold, rest in self.charges) + self.after
+
+
+def consent_text(
+    merchant_name: str, due_today: Money, charges: tuple[LaterCharge, ...], timezone: str, locale: str = "en"
+) -> ConsentText | None:
+    """What is agreed to by pressing the button; None when nothing is charged later."""
+    if not charges:
+        return None
+    act = "paying" if due_today else "subscribing"
+    parts: list[tuple[str, str]] = []
+    for index, charge in enumerate(charges):
+        start = format_date(charge.next_at, timezone, locale)
+        amount = format_money(charge.amount, locale)
+        if charge.remaining == 1:
+            bold, ending = f"{amount} once, on {start}", ""
+        else:
+            bold = f"{amount} {every(charge.frequency)}, starting {start}"
+            times = "until you cancel" if charge.remaining is None else f"{charge.remaining} times"
+            ending = f", {times}"
+        last = index == len(charges) - 1
+        parts.append((bold, ending + ("." if last else "; and " if index == len(charges) - 2 else "; ")))
+    before = f"By {act} you agree that {isolate(merchant_name)} stores this payment method and charges it "
+    return ConsentText(before, tuple(parts), " You can cancel at any time by the link in each receipt.")
+
+
+def _joined(parts: list[str]) -> str:
+    if len(parts) > 2:
+        return f"{', '.join(parts[:-1])}, and {parts[-1]}"
+    return " and ".join(parts)

@@ -1,0 +1,1 @@
+"""One machine: everything the product needs from outside, on loopback; never packaged for Lambda."""

@@ -1,0 +1,62 @@
+"""What every test stands on: credentials that are nobody's, and one DynamoDB Local for the whole run."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from uuid import uuid4
+
+import pytest
+
+from chalicelib.storage.schema import StoreConfig
+from infra.local.dynamodb_local import DynamoDbLocal, DynamoDbLocalUnavailable
+from infra.local.tables import TEMPLATE, create_tables
+
+REGION = "us-east-1"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def nobodys_credentials() -> Iterator[None]:
+    """No test can reach an account of AWS, whatever the machine's own configuration says."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL"):
+            patch.delenv(name, raising=False)
+        for name, value in (
+            ("AWS_ACCESS_KEY_ID", "local"),
+            ("AWS_SECRET_ACCESS_KEY", "local"),
+            ("AWS_EC2_METADATA_DISABLED", "true"),
+            ("AWS_CONFIG_FILE", os.devnull),
+            ("AWS_SHARED_CREDENTIALS_FILE", os.devnull),
+        ):
+            patch.setenv(name, value)
+        yield
+
+
+@pytest.fixture(scope="session")
+def dynamodb_endpoint() -> Iterator[str]:
+    """The address of a DynamoDB Local. Where there is none, a build fails and a laptop skips."""
+    database = DynamoDbLocal()
+    try:
+        endpoint = database.start()
+    except DynamoDbLocalUnavailable as error:
+        if os.environ.get("CI", "").lower() == "true":
+            pytest.fail(str(error))
+        pytest.skip(str(error))
+    try:
+        yield endpoint
+    finally:
+        database.stop()
+
+
+def make_tables(endpoint: str) -> StoreConfig:
+    """Fresh tables under names that nobody else has."""
+    prefix = f"till-{uuid4().hex[:12]}"
+    names = {f"{part}Table": f"{prefix}-{part.lower()}" for part in ("Records", "Events", "Timers")}
+    create_tables(TEMPLATE, endpoint, names, REGION)
+    return StoreConfig(REGION, endpoint, names["RecordsTable"], names["EventsTable"], names["TimersTable"])
+
+
+@pytest.fixture(scope="module")
+def store_config(dynamodb_endpoint: str) -> StoreConfig:
+    """Fresh tables at DynamoDB Local for one test module."""
+    return make_tables(dynamodb_endpoint)

@@ -1,0 +1,77 @@
+"""One machine for all journeys of a test process, put back before each; a phone's and a desk's Chromium."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from tests.journeys.console import Api, Control, RunningMachine
+
+CHROMIUM_FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+]
+PHONE = {"width": 375, "height": 812}
+DESK = {"width": 1280, "height": 900}
+
+
+@pytest.fixture(scope="session")
+def running_machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningMachine]:
+    with RunningMachine(tmp_path_factory.mktemp("machine") / "output.txt") as machine:
+        yield machine
+
+
+@pytest.fixture
+def control(running_machine: RunningMachine) -> Control:
+    """The control plane of a machine in seed state."""
+    running_machine.control.post("/reset")
+    return running_machine.control
+
+
+@pytest.fixture
+def api(control: Control) -> Api:
+    """The API as the demo merchant."""
+    return control.api()
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        pytest.skip("Chromium is not on the PATH")
+    with sync_playwright() as playwright:
+        launched = playwright.chromium.launch(executable_path=chromium, args=CHROMIUM_FLAGS)
+        yield launched
+        launched.close()
+
+
+def _page(browser: Browser, viewport: dict[str, int], tmp_path: Path) -> Iterator[Page]:
+    context = browser.new_context(viewport=viewport, locale="en-US")  # type: ignore[arg-type]  # a plain dict will do
+    context.set_default_timeout(15_000)
+    page = context.new_page()
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    yield page
+    page.screenshot(path=tmp_path / "last.png", full_page=True)
+    context.close()
+    assert errors == []
+
+
+@pytest.fixture
+def phone(browser: Browser, tmp_path: Path) -> Iterator[Page]:
+    """A page 375 pixels wide."""
+    yield from _page(browser, PHONE, tmp_path)
+
+
+@pytest.fixture
+def desk(browser: Browser, tmp_path: Path) -> Iterator[Page]:
+    """A page 1280 pixels wide."""
+    yield from _page(browser, DESK, tmp_path)
