@@ -17,10 +17,11 @@ from typing import Any, Final
 
 METRICS_NAMESPACE: Final = "Till"
 WITHHELD: Final = "[withheld]"
+_LONGEST_TEXT: Final = 8_192
 
 _SENSITIVE_WORDS: Final = frozenset({
     "token", "tokens", "secret", "secrets", "authorization", "auth", "password", "passwords", "cookie", "cookies",
-    "credential", "credentials", "signature", "email", "emails", "mail", "address", "addresses", "phone", "card",
+    "credential", "credentials", "signature", "email", "emails", "address", "addresses", "phone", "card",
     "cards", "pan", "cvc", "cvv", "body", "payload", "html", "text",
 })  # fmt: skip
 _SENSITIVE_NAMES: Final = frozenset({"api_key", "secret_key", "publishable_key", "client_secret", "page_url"})
@@ -31,9 +32,9 @@ _SENSITIVE_TEXT: Final = re.compile(
       \b(?:sk|rk|pk)_(?:live|test)_\w+            # Stripe's keys
     | \bwhsec_[\w+/=]+                            # secrets of webhooks
     | \btill_[A-Za-z0-9_\-]{16,}                  # our own keys
-    | \b(?:pi|seti)_\w+?_secret_\w+               # what lets a browser act on an intent
+    | \b(?:pi|seti)_[A-Za-z0-9]{1,64}_secret_\w+               # what lets a browser act on an intent
     | (?i:\b(?:bearer|basic)\s+[\w+/=.~\-]+)
-    | [\w.+%\-]+@[\w\-]+(?:\.[\w\-]+)+            # addresses
+    | [\w.+%\-]{1,64}@[\w\-]+(?:\.[\w\-]+)+            # addresses
     | \b[0-7][0-9A-HJKMNP-TV-Z]{25}[\w\-]{22}\b   # a page's token: a ULID body and its secret
     | (?<![\w.])(?:\d[ -]?){12,18}\d(?![\w.])     # what may be a card number
     """,
@@ -127,8 +128,8 @@ def withhold(name: str, value: Any) -> Any:
 
 
 def scrub(text: str) -> str:
-    """The text with keys, tokens, addresses and what may be card numbers taken out."""
-    return _SENSITIVE_TEXT.sub(WITHHELD, text)
+    """The text, cut where it is long, with keys, tokens, addresses and what may be card numbers taken out."""
+    return _SENSITIVE_TEXT.sub(WITHHELD, text[:_LONGEST_TEXT])
 
 
 def _describe(error: BaseException, where: TracebackType | None) -> dict[str, Any]:

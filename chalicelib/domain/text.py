@@ -36,7 +36,8 @@ def holds_card_number(text: str) -> bool:
 def _some_groups_pass(groups: list[str]) -> bool:
     for first in range(len(groups)):
         digits = ""
-        for group in groups[first:]:
+        # Every group has a digit at least, so no number has more groups than it may have digits.
+        for group in groups[first : first + _MOST_DIGITS]:
             digits += group
             if len(digits) > _MOST_DIGITS:
                 break

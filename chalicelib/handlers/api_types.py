@@ -44,7 +44,7 @@ def read_body(model: type[B], data: Mapping[str, Any]) -> B:
     try:
         return model.model_validate(data)
     except ValidationError as error:
-        found = error.errors(include_url=False, include_context=True, include_input=False)
+        found = error.errors(include_url=False, include_context=True)
         raise refused([_field_error(each) for each in found[:MOST_ERRORS]]) from None
 
 
@@ -66,8 +66,10 @@ def _field_error(error: Mapping[str, Any]) -> FieldError:
     kind = error["type"]
     if kind in ERROR_CODES:
         return FieldError(_param(error["loc"]), kind, error["msg"])
-    code, message = _CODES.get(kind, ("wrong_type", "This has the wrong type: {expected_type}."))
-    context = {"expected_type": kind.removesuffix("_type").replace("_", " "), **error.get("ctx", {})}
+    if kind == "literal_error" and not isinstance(error["input"], str):
+        kind = "string_type"
+    code, message = _CODES.get(kind, ("wrong_type", "This must be another type: {wanted}."))
+    context = {"wanted": kind.removesuffix("_type").replace("_", " "), **error.get("ctx", {})}
     return FieldError(_param(error["loc"]), code, message.format(**context))
 
 

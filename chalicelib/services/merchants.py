@@ -11,6 +11,7 @@ from typing import Final
 
 from chalicelib.domain.billing.wallclock import zone_of
 from chalicelib.domain.documents.merchants import (
+    INVOICE_SERIES,
     AccountOwner,
     ApiKey,
     ConnectionState,
@@ -87,7 +88,7 @@ def create_merchant(
             statement_name=statement_name,
         )
         text, key = _new_key(ports, merchant, (ALL_SCOPES,))
-        series = NumberSeries(series_id(merchant.id, "invoice"), merchant.id, "invoice", now)
+        series = NumberSeries(series_id(merchant.id, INVOICE_SERIES), merchant.id, INVOICE_SERIES, now)
         writes: list[Write] = [Insert(merchant), Insert(series), Insert(key)]
         if stripe_account is not None:
             writes.append(Insert(AccountOwner(account_owner_id(stripe_account), merchant.id, now)))

@@ -61,11 +61,6 @@ def format_money(money: Money, locale: str = "en") -> str:
     return text.replace(" ", NBSP).replace("-", MINUS)
 
 
-def currency_code(currency: str) -> str:
-    """`USD`."""
-    return currency.upper()
-
-
 @lru_cache(maxsize=256)
 def shares_sign(currency: str, locale: str = "en") -> bool:
     """Whether the currency's sign alone does not say which currency it is."""

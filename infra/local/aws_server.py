@@ -110,7 +110,7 @@ class AwsServer:
         # Threads only hold connections open; the lock inside lets one request through at a time.
         self._server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=_Handler)
         self._server.daemon_threads = True  # type: ignore[attr-defined]  # socketserver's, on the threaded subclass
-        self._thread = threading.Thread(target=self._server.serve_forever, name="aws", daemon=True)
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.1,), name="aws", daemon=True)
         self._thread.start()
         return f"http://127.0.0.1:{self._server.server_port}"
 

@@ -160,7 +160,7 @@ class ControlPlane:
     def _stripe(self, resource: str) -> Answer:
         if resource not in STRIPE_RESOURCES:
             raise BadRequest("not_found", f"Stripe's side lists {', '.join(sorted(STRIPE_RESOURCES))}.")
-        return 200, {"data": self._machine.stripe.listing(resource)}
+        return 200, {"data": self._machine.stripe_listing(resource)}
 
     def _webhook_mode(self, fields: Fields) -> Answer:
         mode = fields.text("mode")

@@ -105,7 +105,7 @@ class ControlServer:
         """Takes the port. Raises OSError when another program has it."""
         self._server = _Server(("127.0.0.1", port), _Handler)
         self._server.plane = ControlPlane(machine, lambda: self.url)
-        self._thread = threading.Thread(target=self._server.serve_forever, name="control", daemon=True)
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.1,), name="control", daemon=True)
 
     @property
     def url(self) -> str:

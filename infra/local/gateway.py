@@ -195,7 +195,7 @@ class WebServer:
         self._served.server.RequestHandlerClass = functools.partial(_Handler, gateway=gateway)
         # Chalice listens with a queue of five, which a page's parallel requests overflow.
         self._served.server.socket.listen(128)
-        self._thread = threading.Thread(target=self._served.server.serve_forever, name="web", daemon=True)
+        self._thread = threading.Thread(target=self._served.server.serve_forever, args=(0.1,), name="web", daemon=True)
 
     @property
     def port(self) -> int:

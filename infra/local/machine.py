@@ -81,6 +81,8 @@ class Machine:
         self.stripe = StripeSandbox(clock=self.clock, secret_key=SECRET_KEY, publishable_key=PUBLISHABLE_KEY)
         self._parts = ExitStack()
         self._started: _Started | None = None
+        self._accounts: set[str] = set()
+        self._former_accounts: set[str] = set()
         self._ready = threading.Event()
 
     # --- life ---------------------------------------------------------------------------------------------------------
@@ -186,6 +188,7 @@ class Machine:
             wiring.ports(), name=name, timezone=timezone, currency=currency, stripe_account=account, ready=True
         )
         self.stripe.add_account(account, default_currency=currency, name=name, timezone=timezone)
+        self._accounts.add(account)
         return merchant.id, api_key
 
     def add_key(self, merchant_id: str, scopes: list[str]) -> str:
@@ -212,6 +215,14 @@ class Machine:
         """Run until nothing is due."""
         return self._now_started().pump.settle()
 
+    def stripe_listing(self, resource: str) -> list[dict[str, Any]]:
+        """What Stripe's side knows of one kind, oldest first.
+
+        The sandbox keeps its accounts over a reset; those of merchants that are gone are not shown.
+        """
+        listed = self.stripe.listing(resource)
+        return [entry for entry in listed if entry.get("id") not in self._former_accounts]
+
     def mail(self) -> list[dict[str, Any]]:
         """What SES accepted, newest last."""
         return [mail.as_json() for mail in self._aws.mail()]
@@ -223,6 +234,8 @@ class Machine:
             self._ready.clear()
             self.clock.release()
             self.stripe.reset()
+            self._former_accounts |= self._accounts
+            self._accounts.clear()
             self._aws.forget()
             started.database.restore(started.snapshot)
             started.pump.forget()

@@ -25,7 +25,7 @@ BEAT_SECONDS: Final = 1.0
 """How often the pump looks by itself, in real time."""
 MAX_STEPS: Final = 10_000
 MAX_SECONDS: Final = 60.0
-_IDLE_ROUNDS: Final = 2
+_IDLE_ROUNDS: Final = 1
 """Rounds that changed nothing before what is still due counts as waiting for something else."""
 
 _LOG: Final = logging.getLogger("till.local.pump")
@@ -143,7 +143,7 @@ class Pump:
             self._aws.expire_messages()
             self._next_tick = _tick_after(self._clock.now())
             idle = 0
-            before = self._agenda.due()
+            before: frozenset[str] | None = None
             while True:
                 self._sweep(report)
                 while self._drain(report, deadline) and self._within(report, deadline):

@@ -7,13 +7,10 @@ import logging
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any
-from urllib.parse import parse_qsl, urlsplit
+from collections.abc import Iterator
+from urllib.parse import urlsplit
 
 import pytest
-import stripe
 from stripe._api_version import _ApiVersion
 
 from chalicelib.domain.documents.methods import Method
@@ -22,129 +19,24 @@ from chalicelib.gateways.stripe.gateway import API_VERSION, StripeGateway
 from chalicelib.services.ports import (
     BalanceTransaction,
     Decline,
-    Intent,
     IntentStatus,
-    NewIntent,
-    ProviderBusy,
     ProviderRefused,
     ProviderUnavailable,
 )
 from chalicelib.settings import STRIPE_JS_URL
+from tests.gateways.stripe_script import (
+    Script,
+    Waits,
+    charge_body,
+    confirm,
+    create,
+    error,
+    gateway,
+    intent_body,
+    ok,
+    request,
+)
 from tests.gateways.stripe_worlds import GatewaySettings
-
-Answer = tuple[int, Mapping[str, Any] | str, Mapping[str, str]]
-LOST = stripe.APIConnectionError("the connection broke", should_retry=True)
-
-
-@dataclass(frozen=True)
-class Sent:
-    method: str
-    url: str
-    headers: Mapping[str, str]
-    body: str
-
-    @property
-    def params(self) -> list[tuple[str, str]]:
-        return parse_qsl(self.body or urlsplit(self.url).query, keep_blank_values=True)
-
-
-class Script(stripe.HTTPClient):
-    """Answers from a list, and keeps what was asked."""
-
-    name = "script"
-
-    def __init__(self, *answers: Answer | Exception) -> None:
-        super().__init__()
-        self.answers = list(answers)
-        self.sent: list[Sent] = []
-
-    def request(
-        self, method: str, url: str, headers: Any, post_data: Any = None, *, _usage: Any = None
-    ) -> tuple[str, int, Mapping[str, str]]:
-        self.sent.append(Sent(method, url, dict(headers), post_data or ""))
-        answer = self.answers.pop(0)
-        if isinstance(answer, Exception):
-            raise answer
-        status, body, extra = answer
-        return body if isinstance(body, str) else json.dumps(body), status, {"request-id": "req_1", **extra}
-
-    def close(self) -> None:
-        pass
-
-
-def ok(body: Mapping[str, Any]) -> Answer:
-    return 200, body, {}
-
-
-def error(status: int, headers: Mapping[str, str] | None = None, **fields: Any) -> Answer:
-    return status, {"error": {"message": "Stripe's words", **fields}}, headers or {}
-
-
-BUSY = error(429, type="invalid_request_error", code="lock_timeout")
-IN_FLIGHT = error(409, type="idempotency_error", code="idempotency_key_in_use")
-BROKEN = error(500, type="api_error")
-REVOKED = error(401, type="invalid_request_error", code="api_key_expired")
-
-
-def intent_body(**changes: Any) -> dict[str, Any]:
-    return {
-        "id": "pi_1",
-        "object": "payment_intent",
-        "amount": 5_000,
-        "currency": "usd",
-        "status": "requires_payment_method",
-        "livemode": False,
-        "created": 1_799_928_000,
-        "client_secret": "pi_1_secret_2",
-        "customer": "cus_1",
-        "payment_method": None,
-        "payment_method_types": ["card"],
-        "latest_charge": None,
-        "last_payment_error": None,
-        "metadata": {"till_invoice": "inv_1"},
-        **changes,
-    }
-
-
-def charge_body(**changes: Any) -> dict[str, Any]:
-    return {
-        "id": "ch_1",
-        "object": "charge",
-        "amount": 5_000,
-        "currency": "usd",
-        "status": "succeeded",
-        "payment_intent": "pi_1",
-        "payment_method_details": {"type": "card", "card": {"brand": "amex", "last4": "0005"}},
-        "balance_transaction": None,
-        **changes,
-    }
-
-
-class Waits:
-    """Records each wait instead of waiting."""
-
-    def __init__(self) -> None:
-        self.seconds: list[float] = []
-
-    def __call__(self, seconds: float) -> None:
-        self.seconds.append(seconds)
-
-
-def gateway(script: Script, sleep: Callable[[float], None] = lambda _: None) -> StripeGateway:
-    return StripeGateway(GatewaySettings(), timeout_seconds=20.0, client=script, sleep=sleep)
-
-
-def request(**changes: Any) -> NewIntent:
-    return NewIntent(Money(5_000, "usd"), "cus_1", {"till_invoice": "inv_1"}, **changes)
-
-
-def create(script: Script, sleep: Callable[[float], None] = lambda _: None) -> Intent:
-    return gateway(script, sleep).create_intent("acct_1", request(), key="pi-1")
-
-
-def confirm(script: Script) -> Intent:
-    return gateway(script).confirm_off_session("acct_1", "pi_1", payment_method_id="pm_1", key="confirm-1")
-
 
 # --- what is sent -----------------------------------------------------------------------------------------------------
 
@@ -296,94 +188,6 @@ def test_cancelling_too_late_asks_for_the_intent() -> None:
     )
     kept = gateway(script).cancel_intent("acct_1", "pi_1", key="cancel-1")
     assert kept.status is IntentStatus.PROCESSING
-
-
-# --- errors -----------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("answer", [BUSY, IN_FLIGHT, error(429, type="api_error"), (429, "Too many", {})])
-def test_busy_is_tried_four_times_with_the_same_key_and_bytes(answer: Answer) -> None:
-    script, waits = Script(*[answer] * 4), Waits()
-    with pytest.raises(ProviderBusy):
-        create(script, waits)
-    assert len(script.sent) == 4
-    assert len({(sent.headers["Idempotency-Key"], sent.body) for sent in script.sent}) == 1
-    assert len(waits.seconds) == 3
-    for waited, whole in zip(waits.seconds, (0.25, 0.5, 1.0), strict=True):
-        assert whole / 2 <= waited <= whole
-
-
-@pytest.mark.parametrize(
-    "answer",
-    [LOST, BROKEN, error(503, type="api_error"), (200, "not json", {}), (502, "<html>", {}), (404, "<html>", {})],
-)
-def test_an_answer_that_says_nothing_leaves_the_outcome_unknown(answer: Answer | Exception) -> None:
-    script = Script(*[answer] * 4)
-    with pytest.raises(ProviderUnavailable):
-        create(script)
-    assert len(script.sent) == 4
-    assert len({(sent.headers["Idempotency-Key"], sent.body) for sent in script.sent}) == 1
-
-
-@pytest.mark.parametrize("first", [LOST, BROKEN, BUSY, IN_FLIGHT])
-def test_a_call_that_is_answered_in_the_end_is_answered(first: Answer | Exception) -> None:
-    script = Script(first, first, ok(intent_body()))
-    assert create(script).id == "pi_1"
-    assert len(script.sent) == 3
-
-
-def test_stripes_word_that_a_retry_is_useless_is_taken() -> None:
-    script = Script(error(500, {"Stripe-Should-Retry": "false"}, type="api_error"))
-    with pytest.raises(ProviderUnavailable):
-        create(script)
-    assert len(script.sent) == 1
-
-
-@pytest.mark.parametrize("last", [BUSY, IN_FLIGHT, REVOKED])
-def test_after_an_unanswered_try_nothing_before_the_endpoint_says_that_nothing_happened(last: Answer) -> None:
-    with pytest.raises(ProviderUnavailable):
-        create(Script(LOST, *[last] * 3))
-
-
-def test_after_an_unanswered_try_the_endpoints_own_refusal_counts() -> None:
-    with pytest.raises(ProviderRefused) as refusal:
-        create(Script(LOST, error(400, type="invalid_request_error", code="amount_too_small")))
-    assert refusal.value.code == "amount_too_small"
-
-
-def test_a_key_that_is_revoked_is_refused_at_once_and_reported_loudly(caplog: pytest.LogCaptureFixture) -> None:
-    script = Script(REVOKED)
-    with pytest.raises(ProviderRefused) as refusal:
-        create(script)
-    assert refusal.value.code == "api_key"
-    assert len(script.sent) == 1
-    assert [r.message for r in caplog.records if r.levelno == logging.ERROR] == ["stripe_key_not_accepted"]
-
-
-@pytest.mark.parametrize(
-    ("answer", "code"),
-    [
-        (error(400, type="invalid_request_error", code="resource_missing"), "resource_missing"),
-        (error(404, type="invalid_request_error", code="resource_missing"), "resource_missing"),
-        (error(403, type="invalid_request_error", code="account_invalid"), "account_invalid"),
-        (error(403, type="invalid_request_error"), "permission"),
-        (error(400, type="idempotency_error"), "idempotency_error"),
-        (error(400, type="invalid_request_error"), "invalid_request_error"),
-        (error(402, type="card_error", code="card_declined"), "card_declined"),
-    ],
-)
-def test_a_refusal_is_not_tried_again_and_keeps_stripes_code(answer: Answer, code: str) -> None:
-    script = Script(answer)
-    with pytest.raises(ProviderRefused) as refusal:
-        create(script)
-    assert refusal.value.code == code
-    assert len(script.sent) == 1
-
-
-def test_reads_are_tried_again_too() -> None:
-    script = Script(LOST, ok(intent_body()))
-    assert gateway(script).retrieve_intent("acct_1", "pi_1").id == "pi_1"
-    assert len(script.sent) == 2
 
 
 # --- logs, time, imports ----------------------------------------------------------------------------------------------

@@ -109,7 +109,7 @@ LINK_CASES: list[tuple[dict[str, Any], dict[str, str]]] = [
     ({**LINK, "discount": {"percent": "5", "duration": None}}, {"discount.duration": "wrong_type"}),
     ({**LINK, "discount": {"percent": "5", "name": VISA}}, {"discount.name": "card_number_refused"}),
     (with_recurring(frequency="daily"), {"lines.0.recurring.frequency": "invalid_value"}),
-    (with_recurring(frequency=["monthly"]), {"lines.0.recurring.frequency": "invalid_value"}),
+    (with_recurring(frequency=["monthly"]), {"lines.0.recurring.frequency": "wrong_type"}),
     (with_recurring(term="forever"), {"lines.0.recurring.term": "invalid_value"}),
     (with_recurring(term="fixed"), {"lines.0.recurring.number_of_payments": "missing_field"}),
     (with_recurring(number_of_payments=3), {"lines.0.recurring.number_of_payments": "invalid_value"}),
@@ -248,16 +248,9 @@ def test_no_answer_repeats_a_card_number_or_an_endless_name(api_world: ApiWorld)
 
 
 def test_texts_of_every_script_and_formula_are_kept_as_they_are(api_world: ApiWorld) -> None:
-    for name in (
-        "=1+1",
-        "@SUM(A1)",
-        "Zoë 社長 😀",
-        "שלום",
-        "a\u200db",
-        "Order 1234567890123456789",
-        "4242 4242 4242 4241",
-    ):
-        made = api_world.post("/v1/customers", {"email": f"c{abs(hash(name))}@example.com", "name": name})
+    names = ("=1+1", "@SUM(A1)", "Zoë 社長 😀", "שלום", "a\u200db", "Order 1234567890123456789", "4242 4242 4242 4241")
+    for number, name in enumerate(names):
+        made = api_world.post("/v1/customers", {"email": f"c{number}@example.com", "name": name})
         assert (made.status, made.body["name"]) == (201, name)
 
 

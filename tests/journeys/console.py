@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -47,11 +48,9 @@ def ask(method: str, url: str, body: object = None, headers: Mapping[str, str] |
 
 
 def _answer(status: int, headers: Any, raw: bytes) -> Answer:
-    is_json = headers.get_content_type() == "application/json"
     text = raw.decode()
-    return Answer(
-        status, {name.lower(): value for name, value in headers.items()}, json.loads(text) if is_json else text
-    )
+    body = json.loads(text) if headers.get_content_type() == "application/json" else text
+    return Answer(status, {name.lower(): value for name, value in headers.items()}, body)
 
 
 class Api:
@@ -219,17 +218,17 @@ class RunningMachine:
 
 
 CARD = "4242424242424242"
+MAIN_BUTTON = re.compile(r"^(Pay|Subscribe)\b")
+"""What the one main button of a pay page begins with."""
 
 
-def fill_card(
-    page: Page, number: str = CARD, *, expiry: str = "1234", cvc: str = "123", postal_code: str = "12508"
-) -> None:
+def fill_card(page: Page, number: str = CARD, *, expiry: str = "1234", cvc: str = "123", postal: str = "12508") -> None:
     """Type a card into the Payment Element's frame."""
     frame = page.frame_locator('iframe[title="Secure payment input frame"]')
     frame.locator("[name=number]").fill(number)
     frame.locator("[name=expiry]").fill(expiry)
     frame.locator("[name=cvc]").fill(cvc)
-    frame.locator("[name=postalCode]").fill(postal_code)
+    frame.locator("[name=postalCode]").fill(postal)
 
 
 def pay(page: Page, url: str, *, email: str = "anna@example.com", name: str = "Anna Maier", card: str = CARD) -> None:
@@ -238,12 +237,5 @@ def pay(page: Page, url: str, *, email: str = "anna@example.com", name: str = "A
     page.get_by_role("textbox", name="Email").fill(email)
     page.get_by_role("textbox", name="Name").fill(name)
     fill_card(page, card)
-    page.get_by_role("button", name=main_button()).click()
+    page.get_by_role("button", name=MAIN_BUTTON).click()
     page.wait_for_url("**/receipt/**")
-
-
-def main_button() -> Any:
-    """What the one main button of a pay page is called."""
-    import re
-
-    return re.compile(r"^(Pay|Subscribe)\b")

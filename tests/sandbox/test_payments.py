@@ -95,6 +95,17 @@ def test_the_fee_is_2_9_per_cent_rounded_half_up_and_30_cents(bench: Bench, amou
     assert (movement["fee"], movement["net"]) == (fee, amount - fee)
 
 
+def test_a_payment_in_another_currency_is_settled_in_the_accounts(bench: Bench) -> None:
+    pay(bench, 10000, "eur")
+    bench.sandbox.deliver_due()
+    [movement] = bench.sandbox.listing("balance_transactions")
+    assert (movement["currency"], movement["amount"], movement["exchange_rate"]) == ("usd", 10800, 1.08)
+    assert (movement["fee"], movement["net"]) == (343, 10457)
+    pay(bench, 5000, "jpy")
+    bench.sandbox.deliver_due()
+    assert bench.sandbox.listing("balance_transactions")[1]["amount"] == 3350
+
+
 def test_a_platforms_fee_stands_beside_stripes_own(bench: Bench) -> None:
     pay(bench, application_fee_amount=100)
     bench.sandbox.deliver_due()
@@ -135,12 +146,15 @@ def test_a_card_used_without_a_customer_is_never_used_again(bench: Bench) -> Non
 
 def test_only_what_is_sent_changes_and_empty_values_unset(bench: Bench) -> None:
     api = bench.stripe.v1
-    made = api.customers.create({"name": "Anna", "email": "a@example.com", "metadata": {"a": "1", "b": "2"}}, bench.on)
-    changed = api.customers.update(made.id, {"name": "", "metadata": {"a": "", "c": "3"}}, bench.on)
-    assert (changed.name, changed.email, dict(changed.metadata or {})) == (None, "a@example.com", {"b": "2", "c": "3"})
-    assert dict(api.customers.update(made.id, {"metadata": ""}, bench.on).metadata or {}) == {}
+    home = {"city": "Portland", "country": "US"}
+    made = api.customers.create({"name": "Anna", "address": home, "metadata": {"a": "1", "b": "2"}}, bench.on)
+    assert made.address is not None
+    assert (made.address.city, made.address.line1) == ("Portland", None)
+    changed = api.customers.update(made.id, {"address": "", "metadata": {"a": "", "c": "3"}}, bench.on)
+    assert (changed.name, changed.address, changed.metadata.to_dict()) == ("Anna", None, {"b": "2", "c": "3"})
+    assert api.customers.update(made.id, {"metadata": ""}, bench.on).metadata.to_dict() == {}
     events = [event for event in bench.sandbox.listing("events") if event["type"] == "customer.updated"]
-    assert events[0]["data"]["previous_attributes"] == {"name": "Anna", "metadata": {"a": "1", "b": "2"}}
+    assert events[0]["data"]["previous_attributes"]["metadata"] == {"a": "1", "b": "2"}
     assert len(events) == 2
 
 
@@ -217,7 +231,7 @@ def test_the_log_has_every_call_with_its_parameters_and_never_the_key(bench: Ben
         200,
     )
     assert (first["parameters"]["amount"], first["parameters"]["confirm"]) == (4900, True)
-    assert (second["status"], second["error"], second["idempotency_key"]) == (404, "resource_missing", None)
+    assert (second["status"], second["error"], second["idempotency_key"]) == (404, "resource_missing", "k-9")
     assert "authorization" not in {name.lower() for name in first["headers"]}
     assert "sk_test" not in str([first, second])
 

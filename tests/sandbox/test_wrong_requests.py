@@ -100,6 +100,8 @@ TABLE = [
           code="parameter_invalid_integer", param="amount"),
     Wrong("an amount in other digits", CODES, f"POST {PI}", f"amount={quote('٥٠٠')}&currency=usd",
           code="parameter_invalid_integer", param="amount"),
+    Wrong("an amount of 5,000 digits", CODES, f"POST {PI}", f"amount={'9' * 5000}&currency=usd",
+          code="parameter_invalid_integer", param="amount"),
     Wrong("an empty amount", CODES, f"POST {PI}", "amount=&currency=usd", code="parameter_invalid_empty",
           param="amount"),
     Wrong("an object for an amount", CODES, f"POST {PI}", "amount[a]=1&currency=usd",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from itertools import count
-from typing import Any
+from typing import Any, Protocol
 
 from chalicelib.domain.billing.recurrence import Frequency, Recurrence, Start, StartType
 from chalicelib.domain.billing.schedule import Epoch, Period, Schedule
@@ -31,15 +31,30 @@ from chalicelib.domain.ids import ulid
 from chalicelib.domain.machines import InvoiceStatus, PartState, PaymentStatus
 from chalicelib.domain.money.amounts import Money
 from chalicelib.domain.totals import compute_totals
+from chalicelib.services.ports import Records, Timers, Write
 
 NOW = datetime(2026, 1, 31, 20, 30, 0, 123456, tzinfo=UTC)
 
 _serial = count(1)
 
 
+class Store(Records, Timers, Protocol):
+    """Both ports in one object."""
+
+
 def new_id(prefix: str, at: datetime = NOW) -> str:
     """An id that no other test has, later ones above earlier ones of the same time."""
     return f"{prefix}_{ulid(at, next(_serial))}"
+
+
+def operation() -> str:
+    """The id of one intention."""
+    return new_id("op")
+
+
+def put(store: Records, *writes: Write) -> None:
+    """Commit under an operation id of its own."""
+    store.commit(operation(), writes)
 
 
 def new_merchant() -> str:

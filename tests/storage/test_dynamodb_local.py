@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import http.client
 import os
 import signal
 import subprocess
 import sys
 import tarfile
-import urllib.error
-import urllib.request
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -54,13 +54,11 @@ def test_a_child_ends_when_its_starter_is_killed() -> None:
     )
     with subprocess.Popen([sys.executable, "-c", starter], stdout=subprocess.PIPE) as running:
         assert running.stdout is not None
-        child = int(running.stdout.readline())
+        assert int(running.stdout.readline()) > 0
         running.send_signal(signal.SIGKILL)
         # The child holds the other end of this pipe, so reading ends when it does.
         assert running.stdout.read() == b""
         assert running.wait(20) == -signal.SIGKILL
-    with pytest.raises((ProcessLookupError, ChildProcessError)):
-        os.waitpid(child, 0)
 
 
 def test_the_leash_ends_with_the_childs_own_answer() -> None:
@@ -68,20 +66,20 @@ def test_the_leash_ends_with_the_childs_own_answer() -> None:
         assert running.wait(20) == 7
 
 
-def test_a_database_answers_from_start_to_stop_and_can_be_started_again() -> None:
+def test_a_database_answers_from_start_to_stop() -> None:
     database = DynamoDbLocal()
+    endpoint = database.start()
+    with pytest.raises(RuntimeError, match="running already"):
+        database.start()
+    address = urlsplit(endpoint)
+    connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=5)
+    connection.request("GET", "/")
+    assert connection.getresponse().status == 400
+    connection.close()
     for _ in range(2):
-        endpoint = database.start()
-        with pytest.raises(RuntimeError, match="running already"):
-            database.start()
-        with pytest.raises(urllib.error.HTTPError) as refusal:
-            urllib.request.urlopen(endpoint, timeout=5)  # noqa: S310 - an address of this machine
-        assert refusal.value.code == 400
-        refusal.value.close()
         database.stop()
-        database.stop()
-        with pytest.raises(urllib.error.URLError):
-            urllib.request.urlopen(endpoint, timeout=5)  # noqa: S310 - the same
+    with pytest.raises(ConnectionRefusedError):
+        connection.connect()
 
 
 def test_a_package_other_than_the_pinned_one_is_not_unpacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -33,11 +33,11 @@ WRITE, READ = "TransactWriteItems", "GetItem"
 class Bench:
     """A store behind the proxy, another that goes straight to the database, and one merchant with a counter at 0."""
 
-    def __init__(self, proxy: DynamoProxy, config: StoreConfig, *, tokens: bool = True) -> None:
+    def __init__(self, proxy: DynamoProxy, config: StoreConfig, direct: DynamoStore, *, tokens: bool = True) -> None:
         proxy.clear()
         proxy.keep_tokens = tokens
         self.proxy = proxy
-        self.direct = DynamoStore(config)
+        self.direct = direct
         self.pauses: list[float] = []
         self.meanwhile: Callable[[], None] = lambda: None
         patience = Patience(sleep=self._pause, share=lambda: 1.0)
@@ -76,20 +76,25 @@ def proxy(dynamodb_endpoint: str) -> Iterator[DynamoProxy]:
         yield running
 
 
-@pytest.fixture
-def bench(proxy: DynamoProxy, store_config: StoreConfig) -> Bench:
-    return Bench(proxy, store_config)
+@pytest.fixture(scope="module")
+def direct(store_config: StoreConfig) -> DynamoStore:
+    return DynamoStore(store_config)
 
 
 @pytest.fixture
-def tokenless(proxy: DynamoProxy, store_config: StoreConfig) -> Bench:
+def bench(proxy: DynamoProxy, store_config: StoreConfig, direct: DynamoStore) -> Bench:
+    return Bench(proxy, store_config, direct)
+
+
+@pytest.fixture
+def tokenless(proxy: DynamoProxy, store_config: StoreConfig, direct: DynamoStore) -> Bench:
     """Each request is a stranger to the one before, as it is to DynamoDB after ten minutes."""
-    return Bench(proxy, store_config, tokens=False)
+    return Bench(proxy, store_config, direct, tokens=False)
 
 
 @pytest.fixture(params=[True, False], ids=["token", "no_token"])
-def either(request: pytest.FixtureRequest, proxy: DynamoProxy, store_config: StoreConfig) -> Bench:
-    return Bench(proxy, store_config, tokens=request.param)
+def either(request: pytest.FixtureRequest, proxy: DynamoProxy, store_config: StoreConfig, direct: DynamoStore) -> Bench:
+    return Bench(proxy, store_config, direct, tokens=request.param)
 
 
 # --- lost on the way
@@ -134,11 +139,29 @@ def test_two_lost_replies_leave_the_outcome_unknown_and_a_repeat_finds_it_done(e
     assert (either.counter.last, either.counter.version, either.told) == (1, 2, 1)
 
 
-def test_a_lost_reply_is_recognised_though_others_have_written_over_the_update_since(tokenless: Bench) -> None:
+@pytest.mark.parametrize("proof", ["event", "insert"])
+def test_a_lost_reply_is_recognised_though_others_have_written_over_it_since(tokenless: Bench, proof: str) -> None:
+    who = customer(tokenless.merchant)
+    made = Append(event(tokenless.merchant)) if proof == "event" else Insert(who)
+
+    def others_write() -> None:
+        tokenless.somebody_counts()
+        if proof == "insert":
+            tokenless.direct.commit(new_id("op"), [Update(replace(who, name="Ada", version=1))])
+
     tokenless.proxy.next(WRITE, lose_reply)
-    tokenless.meanwhile = tokenless.somebody_counts
+    tokenless.meanwhile = others_write
+    tokenless.store.commit(new_id("op"), [tokenless.count(), made])
+    assert (tokenless.counter.last, tokenless.counter.version) == (100, 3)
+    # The rows that stood in the way were proof enough.
+    assert tokenless.proxy.operations == [WRITE, WRITE]
+
+
+def test_a_row_that_proves_the_write_is_looked_for_where_the_answer_shows_none(tokenless: Bench) -> None:
+    tokenless.proxy.next(WRITE, lose_reply, canceled("None", "ConditionalCheckFailed"))
     tokenless.store.commit(new_id("op"), [tokenless.count(), Append(event(tokenless.merchant))])
-    assert (tokenless.counter.last, tokenless.counter.version, tokenless.told) == (100, 3, 1)
+    assert tokenless.proxy.operations == [WRITE, WRITE, READ]
+    assert (tokenless.counter.last, tokenless.counter.version, tokenless.told) == (1, 2, 1)
 
 
 def test_an_update_alone_that_was_written_over_is_a_conflict_since_nothing_proves_it(tokenless: Bench) -> None:

@@ -47,8 +47,7 @@ def test_of_sixteen_inserts_of_one_record_one_wins(store: DynamoStore) -> None:
             told = event(merchant, actor=f"writer {number}")
             try:
                 store.commit(new_id("op"), [Append(told), Insert(replace(record, name=f"writer {number}"))])
-            except WriteConflict as conflict:
-                assert conflict.failed == (1,)
+            except WriteConflict:
                 return False
             return True
 

@@ -31,6 +31,11 @@ def wire(counting: DynamoProxy) -> DynamoProxy:
     return counting
 
 
+@pytest.fixture(scope="module")
+def direct(store_config: StoreConfig) -> DynamoStore:
+    return DynamoStore(store_config)
+
+
 @pytest.fixture
 def store(wire: DynamoProxy, store_config: StoreConfig) -> DynamoStore:
     return DynamoStore(replace(store_config, endpoint_url=wire.url), patience=Patience(sleep=lambda seconds: None))
@@ -123,12 +128,11 @@ def test_records_that_are_left_out_again_and_again_are_not_reported_missing(
 
 
 def test_a_record_that_moved_since_the_index_heard_of_it_is_left_out_of_the_page(
-    wire: DynamoProxy, store: DynamoStore, store_config: StoreConfig
+    wire: DynamoProxy, store: DynamoStore, direct: DynamoStore
 ) -> None:
     merchant, first, second = new_merchant(), new_id("cus"), new_id("cus")
     records = [payment(merchant, customer_id=first) for _ in range(3)]
     store.commit(new_id("op"), [Insert(record) for record in records])
-    direct = DynamoStore(store_config)
 
     def move_the_newest(forward: Forward) -> Reply:
         reply = forward()
@@ -144,12 +148,11 @@ def test_a_record_that_moved_since_the_index_heard_of_it_is_left_out_of_the_page
 
 
 def test_a_page_that_loses_its_last_record_still_says_where_to_go_on(
-    wire: DynamoProxy, store: DynamoStore, store_config: StoreConfig
+    wire: DynamoProxy, store: DynamoStore, direct: DynamoStore
 ) -> None:
     merchant, first, second = new_merchant(), new_id("cus"), new_id("cus")
     records = [payment(merchant, customer_id=first) for _ in range(3)]
     store.commit(new_id("op"), [Insert(record) for record in records])
-    direct = DynamoStore(store_config)
 
     def move_the_second(forward: Forward) -> Reply:
         reply = forward()

@@ -1,4 +1,4 @@
-"""One browser and one served gallery for all page tests here."""
+"""The served gallery, and a browser for each module that looks at it."""
 
 from __future__ import annotations
 
@@ -17,8 +17,10 @@ def gallery_origin() -> Iterator[str]:
         yield origin
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def gallery_browser() -> Iterator[Browser]:
+    if shutil.which("chromium") is None:
+        pytest.skip("Chromium is not on the PATH")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=list(CHROMIUM_FLAGS))
         yield browser

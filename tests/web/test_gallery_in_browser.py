@@ -143,7 +143,7 @@ def test_lines_fold_on_a_phone_without_script_and_are_always_open_on_a_wide_scre
     page.reload()
     assert line.is_visible()
     assert not page.get_by_text("Details of 4 items").is_visible()
-    assert page.get_by_text("To keep card data safe, paying needs JavaScript.").is_visible()
+    assert page.locator("noscript p").is_visible()
     assert page.get_by_role("button", name="Subscribe and pay $182.36").is_visible()
     context.close()
 

@@ -33,7 +33,7 @@ class StartType(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """`count` belongs to after_days and after_months; on_date has either a plain date (00:00 in the zone) or an instant."""
+    """`count` is for after_days and after_months; on_date has a plain date (00:00 in the zone) or an instant."""
 
     type: StartType = StartType.AT_PAYMENT
     count: int | None = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Final
 
 
 class ConnectionState(StrEnum):
@@ -88,6 +89,10 @@ class ApiKey:
     created_at: datetime
     revoked_at: datetime | None = None
     version: int = 0
+
+
+INVOICE_SERIES: Final = "invoice"
+"""The series that invoices are numbered in."""
 
 
 def series_id(merchant_id: str, name: str) -> str:

@@ -53,7 +53,9 @@ def verify(
 def _parse(header: str) -> tuple[str, list[str]]:
     if len(header) > _LONGEST_HEADER:
         raise SignatureInvalid("the header is too long")
-    pairs = [part.strip(" ").partition("=") for part in header.split(",")]
+    pairs = [part.partition("=") for part in header.split(",")]
+    if any(not equals for _, equals, _ in pairs):
+        raise SignatureInvalid("the header is not a list of names and values")
     timestamps = [value for name, _, value in pairs if name == "t"]
     if len(timestamps) != 1 or not _TIMESTAMP.fullmatch(timestamps[0]):
         raise SignatureInvalid("the header has not one timestamp")

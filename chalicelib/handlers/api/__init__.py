@@ -1,4 +1,7 @@
-"""The API, `/v1`: JSON for callers with a key. Importing this registers every route on `api`."""
+"""The API, `/v1`: JSON for callers with a key. Importing this registers every route on `api`.
+
+An `Idempotency-Key` header is not looked at yet: a POST that is sent twice is done twice.
+"""
 
 from chalicelib.handlers.api import account, billing, customers, events, links, money, subscriptions
 from chalicelib.handlers.api.blueprint import api

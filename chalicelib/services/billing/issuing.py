@@ -22,14 +22,14 @@ from chalicelib.domain.documents.invoices import (
     Snapshot,
     Source,
 )
-from chalicelib.domain.documents.merchants import Merchant, NumberSeries, series_id
+from chalicelib.domain.documents.merchants import INVOICE_SERIES, Merchant, NumberSeries, series_id
 from chalicelib.domain.documents.parts import Part
 from chalicelib.domain.documents.subscriptions import Subscription
 from chalicelib.domain.documents.timers import Timer, TimerKind
 from chalicelib.domain.ids import derived_id
 from chalicelib.domain.machines import InvoiceStatus, SubscriptionAction, SubscriptionStatus
 from chalicelib.domain.numbering import format_number
-from chalicelib.services.checkouts.booking import INVOICE_SERIES, seller_of
+from chalicelib.services.checkouts.booking import seller_of
 from chalicelib.services.facts import happened
 from chalicelib.services.ports import Insert, Ports, SetTimer, Update, Write
 from chalicelib.services.saving import commit, until_won

@@ -13,7 +13,7 @@ from chalicelib.domain.documents.customers import Customer, CustomerByEmail, cus
 from chalicelib.domain.documents.invoices import Collection, Invoice, LinePeriod, Party, Snapshot, Source
 from chalicelib.domain.documents.links import LinkUses, link_uses_id
 from chalicelib.domain.documents.mails import Mail, MailKind
-from chalicelib.domain.documents.merchants import Merchant, NumberSeries, series_id
+from chalicelib.domain.documents.merchants import INVOICE_SERIES, Merchant, NumberSeries, series_id
 from chalicelib.domain.documents.methods import StoredMethod
 from chalicelib.domain.documents.parts import AttemptOutcome
 from chalicelib.domain.documents.payments import IntentOwner, Payment, intent_owner_id
@@ -35,8 +35,6 @@ from chalicelib.services.payments.matching import PaymentMismatch, require_match
 from chalicelib.services.payments.settling import settlement_of
 from chalicelib.services.ports import DropTimer, Insert, Intent, Ports, SetTimer, Update, Write
 from chalicelib.services.saving import commit, until_won
-
-INVOICE_SERIES = "invoice"
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Literal
 
 from chalicelib.domain.money.amounts import Money
@@ -40,7 +39,7 @@ class PayPage:
 
     `title` names what is sold. `due_today` is the amount of the button and of `totals.total`.
     `post_url` takes the form; `checking_url` is where a lost answer leads. `nonce` is the one in the page's headers.
-    `blocked_until` is set when too many tries have paused paying here.
+    A pause after too many tries is a `decline` too: `words.too_many_tries_words`.
     """
 
     merchant: MerchantView
@@ -59,4 +58,3 @@ class PayPage:
     errors: tuple[FieldProblem, ...] = ()
     decline: Decline | None = None
     changed: bool = False
-    blocked_until: datetime | None = None

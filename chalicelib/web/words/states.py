@@ -41,6 +41,7 @@ class StateWords:
 def state_words(page: StatePage, locale: str = "en") -> StateWords:
     """The words of one state."""
     name = isolate(page.merchant.name) if page.merchant else "the seller"
+    zone = page.merchant.timezone if page.merchant else "UTC"
     match page.kind:
         case StateKind.UNKNOWN:
             return StateWords(
@@ -55,12 +56,12 @@ def state_words(page: StatePage, locale: str = "en") -> StateWords:
                 f"{_sentence_start(name)} is not taking payments with it any more. {NOT_CHARGED}",
             )
         case StateKind.LINK_EXPIRED:
-            title = f"This offer ended on {_date(page, locale)}." if page.at else "This offer has ended."
+            title = f"This offer ended on {format_date(page.at, zone, locale)}." if page.at else "This offer has ended."
             return StateWords(title, f"{NOT_CHARGED} Ask {name} if it is still possible.")
         case StateKind.SOLD_OUT:
             return StateWords("Sold out.", f"This link had a limit, and it has been reached. {NOT_CHARGED}")
         case StateKind.ALREADY_PAID:
-            when = f"It was paid on {_date(page, locale)}. " if page.at else ""
+            when = f"It was paid on {format_date(page.at, zone, locale)}. " if page.at else ""
             return StateWords("This has already been paid.", f"{when}If that was you, the receipt is in your e-mail.")
         case StateKind.CANNOT_TRANSACT:
             return StateWords(
@@ -70,7 +71,7 @@ def state_words(page: StatePage, locale: str = "en") -> StateWords:
         case StateKind.CHECKOUT_TIMED_OUT:
             return StateWords("This checkout has timed out.", NOT_CHARGED, again="Start again")
         case StateKind.TOO_MANY_TRIES:
-            until = f" until {_time(page, locale)}" if page.at else " for a while"
+            until = f" until {format_time(page.at, zone, locale)}" if page.at else " for a while"
             return StateWords(
                 "Too many tries.", f"For safety, paying pauses here{until}. Then you can go on.", again="Go back"
             )
@@ -90,13 +91,3 @@ def state_words(page: StatePage, locale: str = "en") -> StateWords:
 
 def _sentence_start(name: str) -> str:
     return "The seller" if name == "the seller" else name
-
-
-def _date(page: StatePage, locale: str) -> str:
-    assert page.at is not None
-    return format_date(page.at, page.merchant.timezone if page.merchant else "UTC", locale)
-
-
-def _time(page: StatePage, locale: str) -> str:
-    assert page.at is not None
-    return format_time(page.at, page.merchant.timezone if page.merchant else "UTC", locale)

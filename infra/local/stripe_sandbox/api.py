@@ -1,7 +1,9 @@
 """The API without HTTP: who asks, which version, is it well formed, was it answered before, and then the endpoint."""
 
 import base64
+import copy
 import hmac
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC
@@ -69,7 +71,8 @@ class Api:
         self._settle: Final = settle
         self.keys: Final = IdempotencyKeys()
         self.misbehaviours: Final = Misbehaviours()
-        self.log: Final[list[JsonObject]] = []
+        self._log_lock: Final = threading.Lock()
+        self._log: Final[list[JsonObject]] = []
         self.bad_replies: Final[list[str]] = []
 
     def answer(self, request: Request) -> Reply:
@@ -102,9 +105,21 @@ class Api:
             "status": None,
             "error": None,
         }
-        with self._world.lock:
-            self.log.append(entry)
+        with self._log_lock:
+            self._log.append(entry)
         return entry
+
+    def logged(self) -> list[JsonObject]:
+        """Copies of all calls, oldest first."""
+        with self._log_lock:
+            return copy.deepcopy(self._log)
+
+    def forget(self) -> None:
+        """Forget keys, log and misbehaviours."""
+        self.keys.forget()
+        self.misbehaviours.clear()
+        with self._log_lock:
+            self._log.clear()
 
     def _error_body(self, fault: StripeFault, request_id: str) -> JsonObject:
         log_url = f"https://dashboard.stripe.com/test/logs/{request_id}"

@@ -4,29 +4,18 @@ With `capture_method=automatic_async`, the default, a charge has no balance tran
 (https://docs.stripe.com/payments/payment-intents/asynchronous-capture).
 """
 
-from decimal import ROUND_HALF_UP, Decimal
 from typing import Final
 
+from infra.local.stripe_sandbox.balance import book, processing_fee, settle
 from infra.local.stripe_sandbox.calls import Call
 from infra.local.stripe_sandbox.cards import Decline
-from infra.local.stripe_sandbox.currencies import decimals
 from infra.local.stripe_sandbox.faults import JsonObject
 from infra.local.stripe_sandbox.world import Instrument, Ledger, World, new_id
 
-FEE_PER_CENT: Final = Decimal("2.9")
-FEE_FIXED: Final = 30
-_SETTLING_SECONDS: Final = 2 * 24 * 3600
 _REASONS: Final = {
     "insufficient_funds": "The bank returned the decline code `insufficient_funds`.",
     "fraudulent": "Stripe blocked this payment as too risky.",
 }
-
-
-def processing_fee(amount: int, currency: str) -> int:
-    """Stripe's fee in minor units: 2.9 per cent, rounded half up, and 30 cents."""
-    share: Decimal = (Decimal(amount) * FEE_PER_CENT / 100).quantize(Decimal(1), rounding=ROUND_HALF_UP)
-    fixed = FEE_FIXED * (10 if decimals(currency) == 3 else 1)
-    return int(share) + fixed
 
 
 def make_charge(
@@ -168,34 +157,6 @@ def _three_d_secure() -> JsonObject:
     }
 
 
-def make_balance_transaction(
-    world: World, ledger: Ledger, *, source: str, kind: str, category: str, amount: int, currency: str,
-    fees: list[JsonObject], description: str | None = None,
-) -> JsonObject:  # fmt: skip
-    """Store one movement on the account's balance; net = amount - fees (https://docs.stripe.com/api/balance_transactions)."""
-    fee = sum(int(detail["amount"]) for detail in fees)
-    return ledger.put(
-        {
-            "id": new_id("txn_"),
-            "object": "balance_transaction",
-            "amount": amount,
-            "available_on": world.now() + _SETTLING_SECONDS,
-            "balance_type": "payments",
-            "created": world.now(),
-            "currency": currency,
-            "description": description,
-            "exchange_rate": None,
-            "fee": fee,
-            "fee_details": fees,
-            "net": amount - fee,
-            "reporting_category": category,
-            "source": source,
-            "status": "pending",
-            "type": kind,
-        }
-    )
-
-
 def capture_waiting(world: World, ledger: Ledger) -> list[JsonObject]:
     """Capture what succeeded since the last time: the balance transaction appears, and `charge.updated` says so."""
     waiting, ledger.uncaptured[:] = list(ledger.uncaptured), []
@@ -208,31 +169,38 @@ def capture_waiting(world: World, ledger: Ledger) -> list[JsonObject]:
 
 
 def capture(world: World, ledger: Ledger, charge: JsonObject) -> None:
-    """Give one charge its balance transaction."""
-    currency = charge["currency"]
+    """Give one charge its balance transaction, in the currency the account is paid out in."""
+    settled = settle(charge["amount"], charge["currency"], ledger.default_currency)
     fees: list[JsonObject] = [
         {
-            "amount": processing_fee(charge["amount"], currency),
+            "amount": processing_fee(settled.amount, settled.currency),
             "application": None,
-            "currency": currency,
+            "currency": settled.currency,
             "description": "Stripe processing fees",
             "type": "stripe_fee",
         }
     ]
     if charge["application_fee_amount"]:
+        share = settle(charge["application_fee_amount"], charge["currency"], ledger.default_currency)
         fees.append(
             {
-                "amount": charge["application_fee_amount"],
+                "amount": share.amount,
                 "application": world.application,
-                "currency": currency,
+                "currency": settled.currency,
                 "description": "Application fee",
                 "type": "application_fee",
             }
         )
-    movement = make_balance_transaction(
-        world, ledger, source=charge["id"], kind="charge", category="charge", amount=charge["amount"],
-        currency=currency, fees=fees, description=charge["description"],
-    )  # fmt: skip
+    movement = book(
+        world,
+        ledger,
+        settled,
+        source=charge["id"],
+        kind="charge",
+        category="charge",
+        fees=fees,
+        description=charge["description"],
+    )
     charge["balance_transaction"] = movement["id"]
     if charge["id"] in ledger.uncaptured:
         ledger.uncaptured.remove(charge["id"])
@@ -242,8 +210,3 @@ def capture(world: World, ledger: Ledger, charge: JsonObject) -> None:
 def retrieve_charge(call: Call) -> JsonObject:
     """GET /v1/charges/{id}."""
     return call.ledger.get("charge", call.path["id"], param="id", in_path=True)
-
-
-def retrieve_balance_transaction(call: Call) -> JsonObject:
-    """GET /v1/balance_transactions/{id}."""
-    return call.ledger.get("balance_transaction", call.path["id"], param="id", in_path=True)

@@ -1,9 +1,10 @@
 """Disputes that the test cards for them cause, some time after the payment (https://docs.stripe.com/api/disputes)."""
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Final
 
-from infra.local.stripe_sandbox.charges import make_balance_transaction
+from infra.local.stripe_sandbox.balance import book, settle
 from infra.local.stripe_sandbox.faults import JsonObject
 from infra.local.stripe_sandbox.world import Ledger, World, new_id
 
@@ -24,17 +25,24 @@ def open_dispute(world: World, ledger: Ledger, charge: JsonObject, reason: str) 
     """Take the charge's money back with the dispute fee, and say so."""
     identifier = new_id("dp_")
     currency = charge["currency"]
+    settled = settle(charge["amount"], currency, ledger.default_currency)
     fee: JsonObject = {
         "amount": FEE,
         "application": None,
-        "currency": currency,
+        "currency": settled.currency,
         "description": "Dispute fee",
         "type": "stripe_fee",
     }
-    movement = make_balance_transaction(
-        world, ledger, source=identifier, kind="adjustment", category="dispute", amount=-charge["amount"],
-        currency=currency, fees=[fee], description=f"Chargeback withdrawal for {charge['id']}",
-    )  # fmt: skip
+    movement = book(
+        world,
+        ledger,
+        replace(settled, amount=-settled.amount),
+        source=identifier,
+        kind="adjustment",
+        category="dispute",
+        fees=[fee],
+        description=f"Chargeback withdrawal for {charge['id']}",
+    )
     card = charge["payment_method_details"]["card"]
     dispute = ledger.put(
         {

@@ -20,6 +20,12 @@ def parse_form(encoded: str) -> FormTree:
     Raises StripeFault (400) for brackets that do not close, a name used as value and as branch, or text that is not
     UTF-8.
     """
+    if not encoded.isascii():
+        # Bytes that were not UTF-8 arrive as lone surrogates, which no well-formed text has.
+        try:
+            encoded.encode()
+        except UnicodeEncodeError as error:
+            raise malformed("Invalid request: the body is not valid UTF-8.") from error
     tree: FormTree = {}
     for pair in encoded.split("&"):
         if not pair:

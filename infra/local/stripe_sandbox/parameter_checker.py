@@ -26,6 +26,7 @@ _INTEGER: Final = re.compile(r"^-?[0-9]+$")
 _NUMBER: Final = re.compile(r"^-?[0-9]+(\.[0-9]+)?$")
 _INDEX: Final = re.compile(r"^[0-9]+$")
 _LONGEST_TEXT: Final = 5000
+_LONGEST_INTEGER: Final = 19
 _METADATA_KEYS: Final = 50
 _METADATA_KEY_LENGTH: Final = 40
 _METADATA_VALUE_LENGTH: Final = 500
@@ -72,8 +73,9 @@ def _check(node: FormNode, expected: ParameterType, path: str) -> Any:
 
 def _check_scalar(text: str, expected: ParameterType, path: str) -> Any:
     if isinstance(expected, Integer):
-        if not _INTEGER.match(text):
-            raise malformed(f"Invalid integer: {text}", code="parameter_invalid_integer", param=path)
+        # Sixty-four bits at most: Python would otherwise read numbers of any length, slowly.
+        if not _INTEGER.match(text) or len(text) > _LONGEST_INTEGER:
+            raise malformed(f"Invalid integer: {text[:40]}", code="parameter_invalid_integer", param=path)
         return int(text)
     if isinstance(expected, Number):
         if not _NUMBER.match(text):

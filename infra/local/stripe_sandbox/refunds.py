@@ -1,9 +1,11 @@
 """Refunds (https://docs.stripe.com/api/refunds): never above what is left of the charge; Stripe keeps its fee."""
 
+from dataclasses import replace
 from typing import Final
 
+from infra.local.stripe_sandbox.balance import book, settle
 from infra.local.stripe_sandbox.calls import Call
-from infra.local.stripe_sandbox.charges import capture, make_balance_transaction
+from infra.local.stripe_sandbox.charges import capture
 from infra.local.stripe_sandbox.currencies import spoken
 from infra.local.stripe_sandbox.faults import JsonObject, exclusive_parameters, invalid, malformed
 from infra.local.stripe_sandbox.parameter_checker import merge_metadata
@@ -72,11 +74,17 @@ def refund_charge(
     if charge["balance_transaction"] is None:
         capture(world, ledger, charge)
     identifier = new_id("re_")
-    movement = make_balance_transaction(
-        world, ledger, source=identifier, kind="refund", category="refund", amount=-wanted,
-        currency=charge["currency"], fees=[],
+    settled = settle(wanted, charge["currency"], ledger.default_currency)
+    movement = book(
+        world,
+        ledger,
+        replace(settled, amount=-settled.amount),
+        source=identifier,
+        kind="refund",
+        category="refund",
+        fees=[],
         description=f"REFUND FOR CHARGE ({charge['description'] or charge['id']})",
-    )  # fmt: skip
+    )
     refund = ledger.put(
         {
             "id": identifier,

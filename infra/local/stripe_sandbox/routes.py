@@ -9,6 +9,7 @@ from stripe.params import test_helpers
 
 from infra.local.stripe_sandbox import (
     accounts,
+    balance,
     charges,
     confirmation_tokens,
     customers,
@@ -218,7 +219,7 @@ ROUTES: Final = (
         package.BalanceTransactionRetrieveParams,
         _EXPAND,
         "balance_transaction",
-        charges.retrieve_balance_transaction,
+        balance.retrieve_balance_transaction,
     ),
     _route("POST /v1/refunds", package.RefundCreateParams, refunds.CREATE_MODELLED, "refund", refunds.create_refund),
     _list("/v1/refunds", package.RefundListParams, "refund", "charge", "payment_intent"),

@@ -160,7 +160,7 @@ class StripeSandbox:
             if resource == "accounts":
                 return [copy.deepcopy(render_account(ledger)) for ledger in self._world.ledgers.values()]
             if resource == "requests":
-                return copy.deepcopy(self._api.log)
+                return self._api.logged()
             if resource not in LISTED:
                 raise KeyError(f"the sandbox lists no {resource}")
             return [
@@ -209,6 +209,4 @@ class StripeSandbox:
             for ledger in self._world.ledgers.values():
                 ledger.forget()
             self._webhooks.forget()
-            self._api.keys.forget()
-            self._api.log.clear()
-            self._api.misbehaviours.clear()
+            self._api.forget()

@@ -6,6 +6,7 @@ Written on http.server and not on werkzeug's, which closes the connection after 
 import contextlib
 import json
 import socket
+import sys
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -39,7 +40,7 @@ class SandboxServer:
             raise ValueError("the Stripe sandbox binds loopback only")
         self._server: Final = _Server((host, port), _Handler)
         self._server.answerer = answerer
-        self._thread: Final = threading.Thread(target=self._server.serve_forever, args=(0.05,), name="stripe-sandbox")
+        self._thread: Final = threading.Thread(target=self._server.serve_forever, args=(0.01,), name="stripe-sandbox")
         self._thread.daemon = True
 
     def start(self) -> int:
@@ -75,6 +76,11 @@ class _Server(ThreadingHTTPServer):
         with self._guard:
             self._open.discard(request)
         super().shutdown_request(request)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that went away is no news; anything else is."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
 
     def close_connections(self) -> None:
         """End keep-alive connections whose client has not gone."""

@@ -32,8 +32,8 @@ _TIMEOUT_SECONDS: Final = 20
 class Delivery:
     """One thing that was done: a capture, a dispute that a test card causes, or one try to deliver an event.
 
-    `outcome` is `captured`, `opened`, `delivered`, `failed` (will be tried again), `given_up` or `dropped`; `status` is the
-    receiver's, None when no answer came; `error` says why.
+    `outcome` is `captured`, `opened`, `delivered`, `failed` (will be tried again), `given_up` or `dropped`; `status` is
+    the receiver's, None when no answer came; `error` says why.
     """
 
     what: Literal["capture", "dispute", "webhook"]

@@ -22,7 +22,7 @@ def token_from_entry(call: Call, given: dict[str, Any]) -> JsonObject:
     number = str(typed.get("number", ""))
     if not _DIGITS.match(number) or not passes_luhn(number):
         raise _card_error("incorrect_number", "Your card number is incorrect.", "number")
-    month, year = int(typed.get("exp_month", 0)), int(typed.get("exp_year", 0))
+    month, year = _whole(typed.get("exp_month")), _whole(typed.get("exp_year"))
     if not 1 <= month <= 12:
         raise _card_error("invalid_expiry_month", "Your card's expiration month is invalid.", "exp_month")
     today = call.world.moment()
@@ -50,6 +50,11 @@ def token_from_entry(call: Call, given: dict[str, Any]) -> JsonObject:
         setup_future_usage=elements.get("setup_future_usage"),
         shipping=given.get("shipping"),
     )
+
+
+def _whole(value: Any) -> int:
+    """A number the frame sent, or 0, which no month and no year is."""
+    return value if type(value) is int else 0
 
 
 def _card_error(code: str, message: str, param: str) -> StripeFault:

@@ -1,0 +1,105 @@
+"""Ports: what the use cases need from the world, as Protocols. One contract suite holds each of their adapters."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from chalicelib.services.ports.paying import (
+    BalanceTransaction,
+    Charge,
+    Decline,
+    Intent,
+    IntentStatus,
+    NewIntent,
+    PaymentProvider,
+    ProviderBusy,
+    ProviderRefused,
+    ProviderUnavailable,
+)
+from chalicelib.services.ports.storing import (
+    MAX_WRITES,
+    Append,
+    DropTimer,
+    Index,
+    Insert,
+    Page,
+    Record,
+    Records,
+    SetTimer,
+    StoreUnavailable,
+    Timers,
+    Unchanged,
+    Update,
+    Write,
+    WriteConflict,
+)
+from chalicelib.services.ports.world import (
+    Clock,
+    Ids,
+    Mailer,
+    MailRefused,
+    MailUnavailable,
+    Message,
+    OutgoingMail,
+    QueueName,
+    Queues,
+    QueueUnavailable,
+)
+
+__all__ = [
+    "MAX_WRITES",
+    "Append",
+    "BalanceTransaction",
+    "Charge",
+    "Clock",
+    "Decline",
+    "DropTimer",
+    "Ids",
+    "Index",
+    "Insert",
+    "Intent",
+    "IntentStatus",
+    "MailRefused",
+    "MailUnavailable",
+    "Mailer",
+    "Message",
+    "NewIntent",
+    "OutgoingMail",
+    "Page",
+    "PaymentProvider",
+    "Ports",
+    "ProviderBusy",
+    "ProviderRefused",
+    "ProviderUnavailable",
+    "QueueName",
+    "QueueUnavailable",
+    "Queues",
+    "Record",
+    "Records",
+    "SetTimer",
+    "StoreUnavailable",
+    "Timers",
+    "Unchanged",
+    "Update",
+    "Write",
+    "WriteConflict",
+]
+
+
+class Ports(Protocol):
+    """Everything a use case may reach for. Each is made when it is first asked for, so a page never pays for Stripe."""
+
+    @property
+    def records(self) -> Records: ...
+    @property
+    def timers(self) -> Timers: ...
+    @property
+    def clock(self) -> Clock: ...
+    @property
+    def ids(self) -> Ids: ...
+    @property
+    def queues(self) -> Queues: ...
+    @property
+    def stripe(self) -> PaymentProvider: ...
+    @property
+    def mailer(self) -> Mailer: ...

@@ -1,0 +1,166 @@
+"""Stripe as the use cases see it: intents, charges and declines, and what not knowing is called."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Protocol
+
+from chalicelib.domain.documents.methods import Method
+from chalicelib.domain.money.amounts import Money
+
+
+class IntentStatus(StrEnum):
+    """Stripe's states of a PaymentIntent, and of a SetupIntent (docs.stripe.com/payments/paymentintents/lifecycle)."""
+
+    REQUIRES_PAYMENT_METHOD = "requires_payment_method"
+    REQUIRES_CONFIRMATION = "requires_confirmation"
+    REQUIRES_ACTION = "requires_action"
+    REQUIRES_CAPTURE = "requires_capture"
+    PROCESSING = "processing"
+    SUCCEEDED = "succeeded"
+    CANCELED = "canceled"
+
+
+@dataclass(frozen=True, slots=True)
+class Decline:
+    """Why the last try of an intent failed, in Stripe's codes."""
+
+    code: str
+    decline_code: str | None = None
+    advice_code: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BalanceTransaction:
+    """What a charge did to the account's balance, in the account's currency."""
+
+    id: str
+    gross: Money
+    fee: Money
+    net: Money
+    exchange_rate: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """A charge. `balance` is None until Stripe has captured it (asynchronously) and `charge.updated` was sent."""
+
+    id: str
+    amount: Money
+    intent_id: str | None
+    method: Method
+    balance: BalanceTransaction | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """A PaymentIntent or SetupIntent as Stripe knows it now. `amount` is None for a SetupIntent."""
+
+    id: str
+    status: IntentStatus
+    amount: Money | None
+    livemode: bool
+    created_at: datetime
+    client_secret: str | None = None
+    customer_id: str | None = None
+    payment_method_id: str | None = None
+    method: Method | None = None
+    charge: Charge | None = None
+    decline: Decline | None = None
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class NewIntent:
+    """What an intent is made with. `keep_method` stores the method for charges without the buyer present."""
+
+    amount: Money
+    customer_id: str
+    metadata: Mapping[str, str]
+    keep_method: bool = False
+    payment_method_id: str | None = None
+    description: str | None = None
+    statement_suffix: str | None = None
+
+
+class ProviderUnavailable(Exception):
+    """No answer that says what happened (time-out, lost reply, 5xx): the outcome is unknown until Stripe is asked."""
+
+
+class ProviderBusy(Exception):
+    """Stripe did nothing and said so (429, a lock, a key in flight): the same call may be made again later."""
+
+
+class ProviderRefused(Exception):
+    """Stripe refused the request itself; nothing happened, and asking again the same way will not help."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(f"{code}: {message}")
+        self.code = code
+
+
+class PaymentProvider(Protocol):
+    """Stripe. `account` is the connected account, None in direct mode; every writing call needs its own `key`.
+
+    Every method raises ProviderUnavailable, ProviderBusy or ProviderRefused. A declined card is no exception: the
+    intent comes back with its `decline`.
+    """
+
+    def create_customer(
+        self, account: str | None, *, email: str, name: str, metadata: Mapping[str, str], key: str
+    ) -> str:
+        """Make a Stripe customer; its id."""
+        ...
+
+    def create_intent(self, account: str | None, request: NewIntent, *, key: str) -> Intent:
+        """Make a PaymentIntent, unconfirmed."""
+        ...
+
+    def confirm_with_token(
+        self, account: str | None, intent_id: str, *, confirmation_token: str, return_url: str, key: str
+    ) -> Intent:
+        """Confirm with what the buyer's browser collected; the buyer is there to pass a challenge."""
+        ...
+
+    def confirm_off_session(self, account: str | None, intent_id: str, *, payment_method_id: str, key: str) -> Intent:
+        """Confirm with a stored method while the buyer is away."""
+        ...
+
+    def retrieve_intent(self, account: str | None, intent_id: str) -> Intent:
+        """What Stripe knows of the intent now, its latest charge included."""
+        ...
+
+    def find_intents(self, account: str | None, *, customer_id: str) -> list[Intent]:
+        """Every intent of a customer, newest first: how an intent whose id was never saved is found again."""
+        ...
+
+    def update_intent_amount(self, account: str | None, intent_id: str, *, amount: Money, key: str) -> Intent:
+        """Change what an unconfirmed intent is for."""
+        ...
+
+    def cancel_intent(self, account: str | None, intent_id: str, *, key: str) -> Intent:
+        """Cancel; an intent that has succeeded meanwhile comes back as it is."""
+        ...
+
+    def retrieve_charge(self, account: str | None, charge_id: str) -> Charge:
+        """A charge with its balance transaction, where there is one."""
+        ...
+
+    def create_setup_intent(
+        self, account: str | None, *, customer_id: str, metadata: Mapping[str, str], key: str
+    ) -> Intent:
+        """Make a SetupIntent for charges without the buyer present, unconfirmed."""
+        ...
+
+    def confirm_setup_with_token(
+        self, account: str | None, intent_id: str, *, confirmation_token: str, return_url: str, key: str
+    ) -> Intent:
+        """Confirm a SetupIntent with what the buyer's browser collected."""
+        ...
+
+    def retrieve_setup_intent(self, account: str | None, intent_id: str) -> Intent:
+        """What Stripe knows of the SetupIntent now."""
+        ...
