@@ -49,6 +49,6 @@ $(STAMP): requirements.txt requirements-dev.txt
 	done; \
 	if [ -z "$$python" ]; then echo 'Till needs Python 3.11 or newer on the PATH.' >&2; exit 1; fi; \
 	if [ ! -x $(PY) ]; then echo "Setting up: $$($$python --version) in $(VENV)"; $$python -m venv $(VENV); fi; \
-	echo 'Setting up: installing the pinned packages'; \
-	$(PY) -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt; \
+	echo 'Setting up: installing the pinned packages (about 400 MB, a few minutes the first time)'; \
+	$(PY) -m pip install --disable-pip-version-check -r requirements-dev.txt; \
 	rm -f $(VENV)/.till-*; touch $@

@@ -47,6 +47,14 @@ def derived_id(prefix: str, at: datetime, fact: str) -> str:
     return f"{prefix}_{ulid(at, int.from_bytes(digest[:10], 'big'))}"
 
 
+def time_of(record_id: str) -> datetime:
+    """The time in an id, to the millisecond. A listed record's `created_at` is this, so that both sort alike."""
+    value = 0
+    for character in body_of(record_id)[:10]:
+        value = value << 5 | _ALPHABET.index(character)
+    return _EPOCH + timedelta(milliseconds=value)
+
+
 def body_of(record_id: str) -> str:
     """The ULID body of a prefixed id."""
     return record_id.rpartition("_")[2]

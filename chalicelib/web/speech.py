@@ -72,6 +72,10 @@ class Speech:
         """What pressing that button agrees to."""
         return schedule.consent_text(page.merchant.name, page.due_today, page.later_charges, self.timezone, self.locale)
 
+    def pay_title(self, page: PayPage) -> str:
+        """The pay page's title."""
+        return schedule.title_text(page.merchant.name, page.due_today, page.later_charges, self.locale)
+
     def paying(self, page: PayPage) -> str:
         """What the button says after the press."""
         return schedule.paying_text(page.due_today, self.locale)

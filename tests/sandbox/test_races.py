@@ -67,5 +67,5 @@ def test_a_key_in_flight_is_a_conflict_until_its_answer_is_kept() -> None:
     with pytest.raises(StripeFault) as conflict:
         keys.begin(*call)
     assert (conflict.value.status, conflict.value.error["code"]) == (409, "idempotency_key_in_use")
-    keys.keep(ACCOUNT, "k", Answer(200, {"id": "pi_1"}))
-    assert keys.begin(*call) == Answer(200, {"id": "pi_1"})
+    keys.keep(ACCOUNT, "k", Answer(200, {"id": "pi_1"}, "req_1"))
+    assert keys.begin(*call) == Answer(200, {"id": "pi_1"}, "req_1")

@@ -284,3 +284,18 @@ def test_an_issued_invoice_has_an_id_that_follows_from_its_subscription_and_peri
     shop.settle()
     assert shop.invoices()[1].id == derived_id("inv", at(2, 28), f"{subscription.id}#1")
     assert shop.store.find(Invoice, shop.invoices()[1].id) is not None
+
+
+def test_what_is_listed_was_created_when_its_id_says_also_after_an_outage(shop: Shop) -> None:
+    from chalicelib.domain.documents.checkouts import Checkout
+    from chalicelib.domain.documents.payments import Payment
+    from chalicelib.domain.ids import time_of
+
+    form = shop.buyer(shop.monthly)
+    shop.after(hours=2)
+    shop.press(form)
+    shop.clock.set(at(5, 3))
+    shop.settle()
+    for kind in (Invoice, Payment, Subscription, Checkout):
+        for record in shop.store.all(kind):
+            assert time_of(record.id) == record.created_at, record

@@ -174,6 +174,7 @@ def test_nothing_due_today_says_so_and_subscribes_for_the_later_price() -> None:
     text = read("pay-nothing-today").text
     assert "$0.00 USD due today. Then $49.00 a month from 1 May 2027." in text
     assert text.count("Subscribe for $49.00 a month") == 2
+    assert text.startswith("Subscribe for $49.00 a month at Pinewood Studio")
     form = read("pay-nothing-today").all("form")[0]
     assert (form["data-mode"], form["data-amount"], form["data-store"]) == ("setup", "0", "off_session")
 

@@ -199,7 +199,7 @@ def _invoice(
         totals=totals,
         source=Source.SUBSCRIPTION,
         collection=subscription.collection,
-        created_at=now,
+        created_at=period.invoice_at,
         status=InvoiceStatus.OPEN,
         discount=discount_at(subscription.discount, index),
         fees=fees_at(subscription.fees, index),

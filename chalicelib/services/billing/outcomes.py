@@ -111,7 +111,7 @@ def _book(ports: Ports, invoice: Invoice, intent: Intent, actor: str, now: datet
         status=PaymentStatus.SUCCEEDED,
         source=invoice.source,
         intent_id=intent.id,
-        created_at=now,
+        created_at=whose.created_at,
         stripe_account=merchant.stripe_account,
         charge_id=None if charge is None else charge.id,
         customer_id=invoice.customer_id,

@@ -19,7 +19,7 @@ from chalicelib.domain.documents.parts import AttemptOutcome
 from chalicelib.domain.documents.payments import IntentOwner, Payment, intent_owner_id
 from chalicelib.domain.documents.subscriptions import Subscription
 from chalicelib.domain.documents.timers import Timer, TimerKind
-from chalicelib.domain.ids import derived_id
+from chalicelib.domain.ids import derived_id, time_of
 from chalicelib.domain.machines import (
     CheckoutAction,
     CheckoutStatus,
@@ -186,7 +186,7 @@ def _subscription(
         schedule=group.schedule,
         next_index=group.first_invoice_index,
         collection=Collection.AUTOMATIC,
-        created_at=now,
+        created_at=checkout.agreed_at,
         status=SubscriptionStatus.ACTIVE if begun else SubscriptionStatus.SCHEDULED,
         discount=group.discount,
         fees=group.fees,
@@ -234,7 +234,7 @@ def _invoice(
         totals=agreed.due_today,
         source=Source.PAYMENT_LINK,
         collection=Collection.AUTOMATIC,
-        created_at=now,
+        created_at=time_of(checkout.invoice_id),
         status=InvoiceStatus.PAID,
         discount=agreed.due_today_discount,
         fees=agreed.due_today_fees,
@@ -265,7 +265,7 @@ def _payment(
         status=PaymentStatus.SUCCEEDED,
         source=Source.PAYMENT_LINK,
         intent_id=intent.id,
-        created_at=now,
+        created_at=whose.created_at,
         stripe_account=merchant.stripe_account,
         charge_id=None if intent.charge is None else intent.charge.id,
         customer_id=invoice.customer_id,

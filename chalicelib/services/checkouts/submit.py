@@ -18,7 +18,7 @@ from chalicelib.domain.documents.checkouts import CHECKOUT_LIFE, Checkout, Conse
 from chalicelib.domain.documents.links import PaymentLink
 from chalicelib.domain.documents.merchants import Merchant
 from chalicelib.domain.documents.parts import AttemptOutcome, Part
-from chalicelib.domain.ids import derived_id
+from chalicelib.domain.ids import derived_id, time_of
 from chalicelib.domain.machines import CheckoutStatus
 from chalicelib.services.checkouts.expiry import expire_checkout, expiry_timer
 from chalicelib.services.checkouts.opening import Closed, LinkPage, open_link
@@ -172,7 +172,7 @@ def _first_claim(ports: Ports, page: LinkPage, request: Submit, agreed: Plan, co
         parts=(Part(1, agreed.due_today.total).claimed(now),),
         agreed_at=now.replace(microsecond=0),
         expires_at=now + CHECKOUT_LIFE,
-        created_at=now,
+        created_at=time_of(request.checkout_id),
         discount=link.discount,
         fees=link.fees,
         consent=consent,

@@ -124,6 +124,12 @@ def button_text(due_today: Money, charges: tuple[LaterCharge, ...], locale: str 
     return f"Subscribe for {_joined([price(charge.amount, charge.frequency, locale) for charge in charges])}"
 
 
+def title_text(merchant_name: str, due_today: Money, charges: tuple[LaterCharge, ...], locale: str = "en") -> str:
+    """The browser's title: `Pay $148.00 to Pinewood Studio`."""
+    joint = "to" if due_today or not charges else "at"
+    return f"{button_text(due_today, charges, locale)} {joint} {isolate(merchant_name)}"
+
+
 def paying_text(due_today: Money, locale: str = "en") -> str:
     """On the button after the press; with nothing due there is no amount to name."""
     return f"Paying {format_money(due_today, locale)}…" if due_today else "Subscribing…"

@@ -25,6 +25,7 @@ from infra.local.stripe_sandbox.routes import Route, find_route
 from infra.local.stripe_sandbox.world import Ledger, Origin, World, new_id
 
 _OMITTED_HEADERS: Final = frozenset({"authorization", "cookie"})
+_OBJECTS_IN_ERRORS: Final = frozenset({"payment_intent", "payment_method", "setup_intent"})
 _NOT_KEPT: Final = frozenset({401, 409, 429})
 _INTENT_PATHS: Final = ("/v1/payment_intents", "/v1/setup_intents")
 
@@ -122,6 +123,8 @@ class Api:
             self._log.clear()
 
     def _error_body(self, fault: StripeFault, request_id: str) -> JsonObject:
+        for name in _OBJECTS_IN_ERRORS & fault.error.keys():
+            self.bad_replies.extend(faults_in_reply(fault.error[name]))
         log_url = f"https://dashboard.stripe.com/test/logs/{request_id}"
         return {"error": {**fault.error, "request_log_url": log_url}}
 
@@ -153,7 +156,11 @@ class Api:
         account = caller.ledger.account
         saved = self.keys.begin(account, key, request.method, request.path, tree, self._world.now())
         if saved is not None:
-            return Reply(saved.status, saved.body, {"Idempotent-Replayed": "true"})
+            return Reply(
+                saved.status,
+                saved.body,
+                {"Idempotent-Replayed": "true", "Original-Request": saved.request_id},
+            )
         try:
             answer = self._run(route, caller, params, path, Origin(request_id, key), met)
         except StripeFault:
@@ -224,9 +231,9 @@ class Api:
         broken = None
         if met is not None and met.status is not None:
             fault = StripeFault(met.status, _kind_of(met.status), "An unknown error occurred")
-            broken = Answer(met.status, self._error_body(fault, origin.request_id))
+            broken = Answer(met.status, self._error_body(fault, origin.request_id), origin.request_id)
         if met is not None and not met.effect:
-            return broken or Answer(500, {})
+            return broken or Answer(500, {}, origin.request_id)
         with self._world.lock:
             try:
                 call = Call(self._world, caller.ledger, params, path, origin, caller.publishable)
@@ -235,14 +242,14 @@ class Api:
             except StripeFault as fault:
                 if fault.before_execution:
                     raise
-                answer = Answer(fault.status, self._error_body(fault, origin.request_id))
+                answer = Answer(fault.status, self._error_body(fault, origin.request_id), origin.request_id)
             finally:
                 self._settle()
         return broken or answer
 
     def _finish(self, call: Call, made: JsonObject) -> Answer:
         if call.publishable:
-            return Answer(200, public_view(made, call.given("client_secret")))
+            return Answer(200, public_view(made, call.given("client_secret")), call.origin.request_id)
         body = expand_reply(call.ledger, made, call.given("expand", ()))
         wrong = faults_in_reply(body)
         if wrong:
@@ -250,7 +257,7 @@ class Api:
             raise StripeFault(
                 500, "api_error", "The Stripe sandbox answered what Stripe never would: " + "; ".join(wrong)
             )
-        return Answer(200, body)
+        return Answer(200, body, call.origin.request_id)
 
 
 def _key_in(authorization: str) -> str:

@@ -18,10 +18,11 @@ _LONGEST_KEY: Final = 255
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A status and a body."""
+    """A status and a body, and the request that was first given them."""
 
     status: int
     body: JsonObject
+    request_id: str
 
 
 @dataclass(slots=True)

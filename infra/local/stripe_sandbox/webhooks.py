@@ -9,6 +9,7 @@ import hmac
 import http.client
 import json
 import random
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -76,6 +77,7 @@ class Webhooks:
     mode: WebhookMode = "normal"
     bad_events: list[str] = field(default_factory=list)
     _outbox: list[_Waiting] = field(default_factory=list)
+    _turn: threading.Lock = field(default_factory=threading.Lock)
 
     def set_mode(self, mode: WebhookMode) -> None:
         """Change how deliveries go from now on."""
@@ -104,16 +106,20 @@ class Webhooks:
                     self._outbox.append(_Waiting(receiver, one.event, one.account, body, now, now))
 
     def deliver_due(self) -> list[Delivery]:
-        """Try everything that is due, once; what these tries cause waits for the next pass."""
-        with self.world.lock:
-            if self.mode == "hold":
-                return []
-            now = self.world.moment()
-            due = [waiting for waiting in self._outbox if waiting.due <= now]
-            mode = self.mode
-        if mode == "shuffle":
-            random.shuffle(due)
-        return [done for waiting in due for done in self._deliver(waiting, mode)]
+        """Try everything that is due, once; what these tries cause waits for the next pass.
+
+        Two passes never run at once, so nothing is delivered twice but on purpose.
+        """
+        with self._turn:
+            with self.world.lock:
+                if self.mode == "hold":
+                    return []
+                now = self.world.moment()
+                due = [waiting for waiting in self._outbox if waiting.due <= now]
+                mode = self.mode
+            if mode == "shuffle":
+                random.shuffle(due)
+            return [done for waiting in due for done in self._deliver(waiting, mode)]
 
     def _deliver(self, waiting: _Waiting, mode: WebhookMode) -> Sequence[Delivery]:
         if mode == "drop":

@@ -11,6 +11,7 @@ from urllib.parse import parse_qs, urlencode
 from infra.local.stripe_sandbox.api import Reply, Request
 from infra.local.stripe_sandbox.browser.card_entry import token_from_entry
 from infra.local.stripe_sandbox.calls import Call
+from infra.local.stripe_sandbox.currencies import spoken
 from infra.local.stripe_sandbox.faults import JsonObject, StripeFault
 from infra.local.stripe_sandbox.payment_confirmation import finish_authentication
 from infra.local.stripe_sandbox.server import Page
@@ -55,6 +56,8 @@ class BrowserDoors:
                 return self._payment_frame(request)
             if (request.method, request.path) == ("POST", "/elements/confirmation_tokens"):
                 return self._make_token(request)
+            if request.method == "GET" and request.path.startswith("/receipts/"):
+                return self._receipt(request.path.removeprefix("/receipts/"))
             challenge = _CHALLENGE.match(request.path)
             if challenge is not None:
                 return self._challenge(request, challenge.group(1))
@@ -94,6 +97,17 @@ class BrowserDoors:
 
     def _call(self, ledger: Ledger) -> Call:
         return Call(self._world, ledger, {}, {}, Origin(new_id("req_", 14), None))
+
+    def _receipt(self, charge_id: str) -> Page:
+        with self._world.lock:
+            for ledger in self._world.ledgers.values():
+                charge = ledger.find("charge", charge_id)
+                if charge is not None:
+                    business = ledger.profile["business_profile"]["name"]
+                    paid = f"{spoken(charge['amount'], charge['currency'])} {charge['currency'].upper()}"
+                    text = f"Stripe sandbox receipt\n\n{business}\nPaid {paid}\n{charge_id}\n"
+                    return Page(text.encode(), "text/plain; charset=utf-8")
+        return Page(b"Not found", "text/plain; charset=utf-8", 404)
 
     def _challenge(self, request: Request, intent_id: str) -> Reply | Page:
         encoded = request.query if request.method == "GET" else request.body
