@@ -23,10 +23,10 @@ run: $(STAMP) ## Run Till, and all of AWS and Stripe that it uses, on this machi
 
 test: $(STAMP) ## Run every test, browser journeys included
 	@$(PY) -m infra.local.prepare database browser
-	@exec $(PY) -m pytest -n $(WORKERS) --dist loadfile -p tests.timetable $(TESTS)
+	@exec $(PY) -m pytest -n $(WORKERS) --dist loadfile --durations=10 --durations-min=1 -p tests.timetable $(TESTS)
 
 lint: $(STAMP) ## Check style and formatting (ruff)
-	@$(PY) -m ruff check .
+	@$(PY) -m ruff check --no-cache .
 	@$(PY) -m ruff format --check .
 
 types: $(STAMP) ## Check types (mypy --strict)

@@ -6,10 +6,22 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from chalicelib.services.ports.seam import OPEN
 from chalicelib.settings import Settings, load
 
 if TYPE_CHECKING:
-    from chalicelib.services.ports import Clock, Ids, Mailer, PaymentProvider, Ports, Queues, Records, Timers
+    from chalicelib.services.ports import (
+        Clock,
+        Ids,
+        Mailer,
+        Pacer,
+        PaymentProvider,
+        Ports,
+        Queues,
+        Records,
+        Seam,
+        Timers,
+    )
     from chalicelib.storage.store import DynamoStore
 
 WEB_STRIPE_SECONDS = 8.0
@@ -18,12 +30,13 @@ WORKER_STRIPE_SECONDS = 20.0
 
 
 class Wired:
-    """The real edges, each made once and only when asked for."""
+    """The real edges, each made once and only when asked for, all of them behind one seam."""
 
-    def __init__(self, settings: Settings, clock: Clock | None = None, *, stripe_seconds: float) -> None:
+    def __init__(self, settings: Settings, clock: Clock | None = None, *, buyer_waits: bool, seam: Seam = OPEN) -> None:
         self._settings = settings
         self._clock = clock
-        self._stripe_seconds = stripe_seconds
+        self._seam = seam
+        self._buyer_waits = buyer_waits
 
     @cached_property
     def _store(self) -> DynamoStore:
@@ -36,7 +49,8 @@ class Wired:
                 records_table=self._settings.records_table,
                 events_table=self._settings.events_table,
                 timers_table=self._settings.timers_table,
-            )
+            ),
+            seam=self._seam,
         )
 
     @property
@@ -63,19 +77,34 @@ class Wired:
     def queues(self) -> Queues:
         from chalicelib.gateways.queues import SqsQueues
 
-        return SqsQueues(self._settings)
+        return SqsQueues(self._settings, seam=self._seam)
 
     @cached_property
     def stripe(self) -> PaymentProvider:
         from chalicelib.gateways.stripe.gateway import StripeGateway
 
-        return StripeGateway(self._settings, timeout_seconds=self._stripe_seconds)
+        seconds = WEB_STRIPE_SECONDS if self._buyer_waits else WORKER_STRIPE_SECONDS
+        return StripeGateway(self._settings, timeout_seconds=seconds, seam=self._seam, pacer=self._pacer)
+
+    @property
+    def _pacer(self) -> Pacer:
+        from chalicelib.gateways.clock import SystemClock
+        from chalicelib.gateways.pacing import WEB_SECONDS, WORKER_SECONDS, SharedPacer, allowance_for
+
+        # Never the deployment's clock, which may stand: Stripe counts real seconds.
+        real_time = SystemClock()
+        return SharedPacer(
+            self._store.token_leases,
+            allowance_for(livemode=self._settings.stripe_livemode, buyer_waits=self._buyer_waits),
+            patience_seconds=WEB_SECONDS if self._buyer_waits else WORKER_SECONDS,
+            now=lambda: real_time.now().timestamp(),
+        )
 
     @cached_property
     def mailer(self) -> Mailer:
         from chalicelib.gateways.mail import SesMailer
 
-        return SesMailer(self._settings)
+        return SesMailer(self._settings, seam=self._seam)
 
 
 @dataclass
@@ -84,6 +113,7 @@ class _Root:
 
     settings: Settings | None = None
     clock: Clock | None = None
+    seam: Seam = OPEN
     web: Ports | None = None
     worker: Ports | None = None
 
@@ -91,9 +121,10 @@ class _Root:
 _root = _Root()
 
 
-def configure(settings: Settings, clock: Clock | None = None) -> None:
-    """Run on these settings and this clock, forgetting every edge made before."""
-    _root.settings, _root.clock, _root.web, _root.worker = settings, clock, None, None
+def configure(settings: Settings, clock: Clock | None = None, seam: Seam | None = None) -> None:
+    """Run on these settings, this clock and behind this seam, forgetting every edge made before."""
+    _root.settings, _root.clock, _root.seam = settings, clock, seam or OPEN
+    _root.web = _root.worker = None
 
 
 def replace_ports(ports: Ports) -> None:
@@ -111,14 +142,14 @@ def settings() -> Settings:
 def ports() -> Ports:
     """The ports for a request: short time-outs, since a buyer waits."""
     if _root.web is None:
-        _root.web = Wired(settings(), _root.clock, stripe_seconds=WEB_STRIPE_SECONDS)
+        _root.web = Wired(settings(), _root.clock, buyer_waits=True, seam=_root.seam)
     return _root.web
 
 
 def worker_ports() -> Ports:
     """The ports for a queue's worker: nobody waits, so Stripe may take longer."""
     if _root.worker is None:
-        _root.worker = Wired(settings(), _root.clock, stripe_seconds=WORKER_STRIPE_SECONDS)
+        _root.worker = Wired(settings(), _root.clock, buyer_waits=False, seam=_root.seam)
     return _root.worker
 
 

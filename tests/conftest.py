@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator
 from uuid import uuid4
 
 import pytest
+from playwright.sync_api import Browser, sync_playwright
 
 from chalicelib.storage.schema import StoreConfig
 from infra.local.dynamodb_local import DynamoDbLocal, DynamoDbLocalUnavailable
 from infra.local.tables import TEMPLATE, create_tables
 
 REGION = "us-east-1"
+CHROMIUM_FLAGS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -60,3 +70,17 @@ def make_tables(endpoint: str) -> StoreConfig:
 def store_config(dynamodb_endpoint: str) -> StoreConfig:
     """Fresh tables at DynamoDB Local for one test module."""
     return make_tables(dynamodb_endpoint)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """The system's Chromium, one for all tests of a process: two Playwrights in one process block each other."""
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        if os.environ.get("CI", "").lower() == "true":
+            pytest.fail("Chromium is not on the PATH")
+        pytest.skip("Chromium is not on the PATH")
+    with sync_playwright() as playwright:
+        launched = playwright.chromium.launch(executable_path=chromium, args=list(CHROMIUM_FLAGS))
+        yield launched
+        launched.close()

@@ -34,18 +34,26 @@ LAYERS: Final = {
     "chalicelib/domain": Layer(("chalicelib.domain",)),
     "chalicelib/services": Layer(("chalicelib.services", "chalicelib.domain")),
     "chalicelib/storage": Layer(
-        ("chalicelib.storage", "chalicelib.domain", "chalicelib.services.ports"),
+        ("chalicelib.storage", "chalicelib.domain", "chalicelib.services.ports", "chalicelib.crossing"),
         # PynamoDB is a layer over botocore, and lets its exceptions and sessions through.
         theirs("pynamodb", "botocore"),
     ),
     "chalicelib/gateways": Layer(
-        ("chalicelib.gateways", "chalicelib.domain", "chalicelib.services.ports", "chalicelib.settings"),
+        (
+            "chalicelib.gateways",
+            "chalicelib.domain",
+            "chalicelib.services.ports",
+            "chalicelib.settings",
+            "chalicelib.crossing",
+        ),
         theirs("stripe", "boto3", "botocore"),
     ),
     "chalicelib/web": Layer(
         ("chalicelib.web", "chalicelib.domain"),
         theirs("jinja2", "markupsafe", "babel"),
     ),
+    # The one hook through which every client of AWS sends: the storage's and the gateways' alike.
+    "chalicelib/crossing.py": Layer(("chalicelib.services.ports",)),
     "chalicelib/settings.py": Layer(()),
     "chalicelib/observability.py": Layer(()),
     # The edges too, but inside functions: a test of its own looks at that.

@@ -2,13 +2,30 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any, Final, Literal
+
+from chalicelib.crossing import cross_seam
+from chalicelib.services.ports import Seam, Service
 
 CONNECT_SECONDS: Final = 1.0
 
 
-def aws_client(service: str, *, region: str, endpoint: str | None, read_seconds: float, tries: int) -> Any:
-    """A client of one service. `endpoint` is None for AWS's own; `tries` counts the first one too."""
+_SERVICE_OF: Final[dict[str, Service]] = {"sqs": "sqs", "sesv2": "ses"}
+
+
+def aws_client(
+    service: Literal["sqs", "sesv2"],
+    *,
+    region: str,
+    endpoint: str | None,
+    read_seconds: float,
+    tries: int,
+    seam: Seam,
+) -> Any:
+    """A client of one service, behind the seam.
+
+    `endpoint` is None for AWS's own; `tries` counts the first one too.
+    """
     import boto3
     from botocore.config import Config
 
@@ -17,6 +34,6 @@ def aws_client(service: str, *, region: str, endpoint: str | None, read_seconds:
         read_timeout=read_seconds,
         retries={"mode": "standard", "total_max_attempts": tries},
     )
-    # The name is a variable here, and the stubs know one overload for each literal name.
-    client: Any = boto3.session.Session().client(service, region_name=region, endpoint_url=endpoint, config=config)  # type: ignore[call-overload]
+    client: Any = boto3.session.Session().client(service, region_name=region, endpoint_url=endpoint, config=config)
+    cross_seam(client, _SERVICE_OF[service], seam)
     return client

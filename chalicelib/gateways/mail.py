@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import Any, Final, Protocol
 
 from chalicelib.gateways.aws import aws_client
-from chalicelib.services.ports import MailRefused, MailUnavailable, OutgoingMail
+from chalicelib.services.ports import OPEN, MailRefused, MailUnavailable, OutgoingMail, Seam
 
 _LOG: Final = logging.getLogger("till.mail")
 
@@ -52,8 +52,9 @@ class MailSettings(Protocol):
 class SesMailer:
     """The Mailer port on SES. Every mail comes from the deployment's address under the merchant's name."""
 
-    def __init__(self, settings: MailSettings) -> None:
+    def __init__(self, settings: MailSettings, *, seam: Seam = OPEN) -> None:
         self._settings = settings
+        self._seam = seam
 
     @cached_property
     def _ses(self) -> Any:
@@ -64,6 +65,7 @@ class SesMailer:
             endpoint=self._settings.aws_endpoint,
             read_seconds=READ_SECONDS,
             tries=1,
+            seam=self._seam,
         )
 
     def send(self, mail: OutgoingMail) -> str:

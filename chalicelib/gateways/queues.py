@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import Any, Final, Protocol
 
 from chalicelib.gateways.aws import aws_client
-from chalicelib.services.ports import Message, QueueName, QueueUnavailable
+from chalicelib.services.ports import OPEN, Message, QueueName, QueueUnavailable, Seam
 
 _LOG: Final = logging.getLogger("till.queues")
 
@@ -40,8 +40,9 @@ class QueueSettings(Protocol):
 class SqsQueues:
     """The Queues port on SQS. A message may arrive twice; what it asks for is decided by the record it names."""
 
-    def __init__(self, settings: QueueSettings) -> None:
+    def __init__(self, settings: QueueSettings, *, seam: Seam = OPEN) -> None:
         self._settings = settings
+        self._seam = seam
         self._urls: Mapping[QueueName, str] = {
             QueueName.BILLING: settings.billing_queue_url,
             QueueName.CHARGES: settings.charges_queue_url,
@@ -56,6 +57,7 @@ class SqsQueues:
             endpoint=self._settings.aws_endpoint,
             read_seconds=READ_SECONDS,
             tries=TRIES,
+            seam=self._seam,
         )
 
     def send(self, queue: QueueName, messages: Sequence[Message]) -> None:

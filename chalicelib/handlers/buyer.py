@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from chalice.app import Blueprint, Response
 
+from chalicelib.domain.errors import NotFound
 from chalicelib.handlers.boundary import html_page
 
 buyer = Blueprint(__name__)
@@ -60,26 +61,65 @@ def return_status(slug: str, token: str) -> Response:
 @buyer.route("/receipt/{slug}/{token}", methods=["GET"])
 @html_page(buyer, render_error=error_page)
 def receipt_page(slug: str, token: str) -> Response:
-    """What was paid, and what comes later."""
-    from chalicelib.handlers.buyer_pages import show_receipt
+    """What was paid, and what comes later: of a checkout, or of an invoice that was paid on its own page."""
+    from chalicelib.handlers import buyer_invoices, buyer_pages
 
-    return show_receipt(slug, token)
+    try:
+        return buyer_pages.show_receipt(slug, token)
+    except NotFound:
+        return buyer_invoices.show_receipt(slug, token)
 
 
 @buyer.route("/invoice/{slug}/{token}", methods=["GET"])
 @html_page(buyer, render_error=error_page)
 def invoice_page(slug: str, token: str) -> Response:
     """An issued invoice."""
-    from chalicelib.handlers.buyer_documents import show_invoice
+    from chalicelib.handlers.buyer_invoices import show_invoice
 
     return show_invoice(slug, token)
+
+
+@buyer.route("/invoice/{slug}/{token}/pay", methods=["GET"])
+@html_page(buyer, render_error=error_page)
+def invoice_pay_page(slug: str, token: str) -> Response:
+    """Where an open invoice is paid."""
+    from chalicelib.handlers.buyer_invoices import show_pay
+
+    return show_pay(buyer.current_request, slug, token)
+
+
+@buyer.route("/invoice/{slug}/{token}/pay", methods=["POST"], content_types=FORM)
+@html_page(buyer, render_error=error_page)
+def invoice_pay_submit(slug: str, token: str) -> Response:
+    """The press of that button."""
+    from chalicelib.handlers.buyer_invoices import take_pay
+
+    return take_pay(buyer.current_request, slug, token)
+
+
+@buyer.route("/invoice/{slug}/{token}/return", methods=["GET"])
+@html_page(buyer, render_error=error_page)
+def invoice_return(slug: str, token: str) -> Response:
+    """Where an invoice's challenge and lost answer lead."""
+    from chalicelib.handlers.buyer_invoices import show_return
+
+    return show_return(slug, token)
+
+
+@buyer.route("/invoice/{slug}/{token}/return/status", methods=["GET"])
+@html_page(buyer, render_error=error_page)
+def invoice_return_status(slug: str, token: str) -> Response:
+    """The same for the waiting page's script."""
+    from chalicelib.handlers.buyer_invoices import tell_status
+
+    return tell_status(slug, token)
 
 
 @buyer.route("/cancel/{slug}/{token}", methods=["GET"])
 @html_page(buyer, render_error=error_page)
 def cancel_page(slug: str, token: str) -> Response:
     """The question whether to end a subscription."""
-    from chalicelib.handlers.buyer_documents import show_cancel
+    from chalicelib.handlers.buyer_cancel import show_cancel
 
     return show_cancel(slug, token)
 
@@ -88,7 +128,7 @@ def cancel_page(slug: str, token: str) -> Response:
 @html_page(buyer, render_error=error_page)
 def cancel_submit(slug: str, token: str) -> Response:
     """The answer: at the end of what was paid."""
-    from chalicelib.handlers.buyer_documents import take_cancel
+    from chalicelib.handlers.buyer_cancel import take_cancel
 
     return take_cancel(buyer.current_request, slug, token)
 

@@ -21,10 +21,12 @@ from chalicelib.domain.errors import NotFound
 from chalicelib.domain.ids import split_page_token
 from chalicelib.domain.machines import CheckoutStatus
 from chalicelib.handlers import checkout_tokens, presenting
+from chalicelib.handlers.boundary import status_of
 from chalicelib.handlers.checkout_tokens import CheckoutToken
 from chalicelib.handlers.mail_composer import subscriptions_of
 from chalicelib.services.checkouts.opening import Closed, LinkPage, open_link
-from chalicelib.services.checkouts.outcomes import may_be_running, resolve
+from chalicelib.services.checkouts.outcomes import resolve
+from chalicelib.services.payments.running import may_be_running
 from chalicelib.services.ports import Ports, ProviderBusy, ProviderUnavailable
 from chalicelib.settings import Settings
 from chalicelib.web.headers import PageKind, StripeOrigins, page_headers
@@ -67,8 +69,9 @@ def state(page: StatePage) -> Response:
 
 def error_response(code: str, request_id: str) -> Response:
     """What a buyer sees of an error: not found, or our fault with a reference."""
-    if code == "not_found":
-        return state(StatePage(StateKind.UNKNOWN))
+    status = status_of(code)
+    if status < 500:
+        return html(render_state_page(StatePage(StateKind.UNKNOWN)), PageKind.PLAIN, status)
     return state(StatePage(StateKind.OUR_FAULT, reference=request_id))
 
 
@@ -274,8 +277,6 @@ def show_receipt(slug: str, text: str) -> Response:
     invoice, link = ports.records.find_many([(Invoice, checkout.invoice_id), (PaymentLink, checkout.payment_link_id)])
     if invoice is None or link is None:
         raise NotFound("receipt")
-    subscriptions = subscriptions_of(ports, invoice)
-    running = next((each for each in subscriptions if not each.has_ended), None)
     base = settings.public_base_url
     page = ReceiptPage(
         merchant=presenting.merchant_view(merchant),
@@ -288,10 +289,7 @@ def show_receipt(slug: str, text: str) -> Response:
         method=presenting.method_view(invoice.paid_with),
         invoice_number=invoice.number,
         invoice_url=presenting.page_url(base, "invoice", merchant, invoice.id, invoice.secret),
-        later_charges=presenting.later_charges(subscriptions),
-        cancel_url=None
-        if running is None
-        else presenting.page_url(base, "cancel", merchant, running.id, running.secret),
+        later_charges=presenting.later_charges(subscriptions_of(ports, invoice), base, merchant),
         message=link.after_payment.message,
     )
     return html(render_receipt_page(page), PageKind.PLAIN)

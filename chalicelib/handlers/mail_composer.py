@@ -6,14 +6,14 @@ from collections.abc import Sequence
 
 from chalicelib import wiring
 from chalicelib.domain.documents.invoices import Invoice
-from chalicelib.domain.documents.mails import Mail
+from chalicelib.domain.documents.mails import Mail, MailKind
 from chalicelib.domain.documents.merchants import Merchant
 from chalicelib.domain.documents.subscriptions import Subscription
 from chalicelib.domain.machines import InvoiceStatus
 from chalicelib.handlers import presenting
 from chalicelib.services.ports import OutgoingMail, Ports
-from chalicelib.web.render import render_receipt_mail
-from chalicelib.web.views.mail import ReceiptMail
+from chalicelib.web.render import render_failed_charge_mail, render_receipt_mail
+from chalicelib.web.views.mail import FailedChargeMail, ReceiptMail, RenderedMail
 from chalicelib.web.views.receipt import ReceiptOutcome
 
 
@@ -30,20 +30,33 @@ def subscriptions_of(ports: Ports, invoice: Invoice) -> Sequence[Subscription]:
 
 
 def compose(ports: Ports, mail: Mail) -> OutgoingMail | None:
-    """The receipt of a paid invoice; None when the invoice is not paid."""
+    """The mail as it should read now; None when there is nothing to say any more."""
     invoice, merchant = ports.records.find_many([(Invoice, mail.about_id), (Merchant, mail.merchant_id)])
     if invoice is None or merchant is None or invoice.snapshot is None:
         return None
-    if invoice.status is not InvoiceStatus.PAID or invoice.paid_at is None:
+    if mail.kind is MailKind.RECEIPT:
+        rendered = _receipt(ports, mail, invoice, merchant)
+    else:
+        rendered = _failed_charge(mail, invoice, merchant)
+    if rendered is None:
+        return None
+    return OutgoingMail(
+        key=mail.id,
+        from_name=merchant.name,
+        to=mail.to,
+        subject=rendered.subject,
+        text=rendered.text,
+        html=rendered.html,
+        reply_to=merchant.support_email,
+    )
+
+
+def _receipt(ports: Ports, mail: Mail, invoice: Invoice, merchant: Merchant) -> RenderedMail | None:
+    if invoice.status is not InvoiceStatus.PAID or invoice.paid_at is None or invoice.snapshot is None:
         return None
     base = wiring.settings().public_base_url
-    subscriptions = subscriptions_of(ports, invoice)
-    running = next((each for each in subscriptions if not each.has_ended), None)
     invoice_url = presenting.page_url(base, "invoice", merchant, invoice.id, invoice.secret)
-    cancel_url = None
-    if running is not None:
-        cancel_url = presenting.page_url(base, "cancel", merchant, running.id, running.secret)
-    rendered = render_receipt_mail(
+    return render_receipt_mail(
         ReceiptMail(
             merchant=presenting.merchant_view(merchant),
             outcome=ReceiptOutcome.PAID,
@@ -57,17 +70,30 @@ def compose(ports: Ports, mail: Mail) -> OutgoingMail | None:
             method=presenting.method_view(invoice.paid_with),
             invoice_number=invoice.number,
             invoice_url=invoice_url,
-            later_charges=presenting.later_charges(subscriptions),
-            cancel_url=cancel_url,
+            later_charges=presenting.later_charges(subscriptions_of(ports, invoice), base, merchant),
             renewal=invoice.checkout_id is None and invoice.subscription_id is not None,
         )
     )
-    return OutgoingMail(
-        key=mail.id,
-        from_name=merchant.name,
-        to=mail.to,
-        subject=rendered.subject,
-        text=rendered.text,
-        html=rendered.html,
-        reply_to=merchant.support_email,
+
+
+def _failed_charge(mail: Mail, invoice: Invoice, merchant: Merchant) -> RenderedMail | None:
+    # Paid meanwhile, by another try or by hand: then there is nothing to ask for any more.
+    if invoice.status is not InvoiceStatus.OPEN or invoice.number is None or not invoice.parts:
+        return None
+    base = wiring.settings().public_base_url
+    invoice_url = presenting.page_url(base, "invoice", merchant, invoice.id, invoice.secret)
+    latest = next((attempt for attempt in reversed(invoice.part.attempts) if not attempt.on_session), None)
+    return render_failed_charge_mail(
+        FailedChargeMail(
+            merchant=presenting.merchant_view(merchant),
+            amount=invoice.amount_due,
+            at=invoice.issued_at or mail.created_at,
+            email=mail.to,
+            pay_url=f"{invoice_url}/pay",
+            invoice_url=invoice_url,
+            invoice_number=invoice.number,
+            asks_bank=mail.kind is MailKind.CONFIRM,
+            code=None if latest is None else latest.code,
+            decline_code=None if latest is None else latest.decline_code,
+        )
     )

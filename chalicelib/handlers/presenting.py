@@ -167,8 +167,8 @@ def next_amount(subscription: Subscription) -> Money:
     ).total
 
 
-def later_charges(subscriptions: Sequence[Subscription]) -> tuple[LaterCharge, ...]:
-    """What subscriptions will charge from now on; those that will charge nothing more are left out."""
+def later_charges(subscriptions: Sequence[Subscription], base_url: str, merchant: Merchant) -> tuple[LaterCharge, ...]:
+    """What subscriptions will charge from now on, each with the page that ends it; those that are over are left out."""
     charges = []
     for subscription in subscriptions:
         at = subscription.next_invoice_at
@@ -183,6 +183,7 @@ def later_charges(subscriptions: Sequence[Subscription]) -> tuple[LaterCharge, .
                 remaining=None if total is None else total - subscription.next_index,
                 starts_today=subscription.next_index > 0,
                 name=subscription.lines[0].name,
+                cancel_url=page_url(base_url, "cancel", merchant, subscription.id, subscription.secret),
             )
         )
     return tuple(charges)

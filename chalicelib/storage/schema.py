@@ -8,7 +8,8 @@ from typing import Any, Final
 
 from pynamodb.connection.base import Connection, MetaTable
 
-from chalicelib.services.ports import Index
+from chalicelib.crossing import cross_seam
+from chalicelib.services.ports import OPEN, Index, Seam
 
 HEAD: Final = "#"
 """The sort key of an aggregate itself; what belongs to it may follow under other sort keys."""
@@ -30,12 +31,31 @@ class StoreConfig:
     timers_table: str
 
 
-def connect(config: StoreConfig) -> Connection:
+class _SeamedConnection(Connection):
+    """PynamoDB makes its client when it is first used, and another one when credentials were missing then; each of
+    them crosses the seam."""
+
+    def __init__(self, seam: Seam, **options: Any) -> None:
+        super().__init__(**options)
+        self._seam = seam
+        self._crossing: Any = None
+
+    @property
+    def client(self) -> Any:
+        client = super().client
+        if client is not self._crossing:
+            cross_seam(client, "dynamodb", self._seam)
+            self._crossing = client
+        return client
+
+
+def connect(config: StoreConfig, seam: Seam = OPEN) -> Connection:
     """A connection that knows the three tables, so that it never has to ask for their descriptions.
 
     It sends each request once: the callers say what may be sent again, since only they know what a lost reply means.
     """
-    connection = Connection(
+    connection = _SeamedConnection(
+        seam,
         region=config.region,
         host=config.endpoint_url,
         connect_timeout_seconds=CONNECT_SECONDS,

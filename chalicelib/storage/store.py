@@ -13,8 +13,9 @@ from pynamodb.expressions.operand import Path
 from chalicelib.domain.documents.events import Event
 from chalicelib.domain.documents.timers import Timer
 from chalicelib.domain.errors import NotFound
-from chalicelib.services.ports import Index, Page, Record, StoreUnavailable, Write
+from chalicelib.services.ports import OPEN, Index, Page, Record, Seam, StoreUnavailable, Write
 from chalicelib.storage.kinds import Kind, kind_of
+from chalicelib.storage.pacing import DynamoTokenLeases
 from chalicelib.storage.patience import BUSY_TRIES, Patience
 from chalicelib.storage.rows import Row, event_from, record_from, text, timer_from
 from chalicelib.storage.schema import HEAD, StoreConfig, connect
@@ -35,10 +36,11 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 class DynamoStore:
     """Records and Timers over three tables. One object serves a process, from any number of threads."""
 
-    def __init__(self, config: StoreConfig, *, patience: Patience | None = None) -> None:
+    def __init__(self, config: StoreConfig, *, patience: Patience | None = None, seam: Seam = OPEN) -> None:
         self._config = config
-        self._connection = connect(config)
+        self._connection = connect(config, seam)
         self._patience = patience or Patience()
+        self.token_leases = DynamoTokenLeases(self._connection, config.records_table)
 
     # --- records
 

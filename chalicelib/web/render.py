@@ -13,11 +13,11 @@ from chalicelib.web.static_files import asset_url
 from chalicelib.web.views.cancel import CancelledPage, CancelPage
 from chalicelib.web.views.common import MerchantView
 from chalicelib.web.views.invoice import InvoicePage
-from chalicelib.web.views.mail import ReceiptMail, RenderedMail
+from chalicelib.web.views.mail import FailedChargeMail, ReceiptMail, RenderedMail
 from chalicelib.web.views.pay import PayPage
 from chalicelib.web.views.receipt import CheckingPage, ReceiptPage
 from chalicelib.web.views.states import StatePage
-from chalicelib.web.words import mails
+from chalicelib.web.words import failed_charges, mails
 from chalicelib.web.words.states import state_words
 
 
@@ -82,3 +82,10 @@ def render_receipt_mail(mail: ReceiptMail, locale: str = "en") -> RenderedMail:
         "mail/receipt.html", mail, mail.merchant, locale, words=words, rows=mails.totals_rows(mail.totals, locale)
     )
     return RenderedMail(subject=words.subject, html=html, text=mails.receipt_text(mail, words, locale))
+
+
+def render_failed_charge_mail(mail: FailedChargeMail, locale: str = "en") -> RenderedMail:
+    """The mail that asks a buyer to act on a renewal that was not paid."""
+    words = failed_charges.failed_charge_words(mail, locale)
+    html = _render("mail/failed_charge.html", mail, mail.merchant, locale, words=words)
+    return RenderedMail(words.subject, html, failed_charges.failed_charge_text(mail, words, locale))

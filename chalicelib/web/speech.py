@@ -66,7 +66,7 @@ class Speech:
 
     def button(self, page: PayPage) -> str:
         """The pay page's main button."""
-        return schedule.button_text(page.due_today, page.later_charges, self.locale)
+        return schedule.button_text(page.due_today, page.later_charges, self.locale, owed=page.billed_to is not None)
 
     def consent(self, page: PayPage) -> schedule.ConsentText | None:
         """What pressing that button agrees to."""
@@ -74,7 +74,8 @@ class Speech:
 
     def pay_title(self, page: PayPage) -> str:
         """The pay page's title."""
-        return schedule.title_text(page.merchant.name, page.due_today, page.later_charges, self.locale)
+        owed = page.billed_to is not None
+        return schedule.title_text(page.merchant.name, page.due_today, page.later_charges, self.locale, owed=owed)
 
     def paying(self, page: PayPage) -> str:
         """What the button says after the press."""

@@ -47,7 +47,7 @@ def _say(line: str = "") -> None:
     print(line, flush=True)
 
 
-def _welcome(info: dict[str, Any], control_url: str, log: Path, seconds: float) -> None:
+def _welcome(info: dict[str, Any], control_url: str, log: Path, note: str, seconds: float) -> None:
     _say()
     _say(f"Till is ready after {seconds:.1f} s. Everything below lives in this machine's memory and ends with it.")
     _say()
@@ -63,8 +63,11 @@ def _welcome(info: dict[str, Any], control_url: str, log: Path, seconds: float) 
     _say(f"  Log                   {log}")
     _say()
     _say(f'  A month later         curl -X POST {control_url}/clock -d \'{{"advance": "P1M"}}\'')
+    _say(f"  What is due, at once  curl -X POST {control_url}/settle")
     _say(f"  Back to the start     curl -X POST {control_url}/reset")
     _say()
+    if note:
+        _say(note)
     _say("Ctrl-C ends it.")
 
 
@@ -92,7 +95,7 @@ def main() -> int:
         _log_to(log)
         _say("Starting DynamoDB Local, SQS, SES, S3, the Stripe sandbox and Till ...")
         machine.start()
-        _welcome(machine.info(), control.url, log, time.monotonic() - began)
+        _welcome(machine.info(), control.url, log, machine.note, time.monotonic() - began)
         end.wait()
         _say("Ending ...")
     return 0

@@ -70,10 +70,21 @@ class _Started:
     snapshot: Snapshot
 
 
-class Machine:
-    """One machine; `warn` is given what a newcomer should read."""
+def _directly(endpoint: str) -> str:
+    return endpoint
 
-    def __init__(self, web_port: int, *, warn: Callable[[str], None]) -> None:
+
+class Machine:
+    """One machine; `warn` is given what a newcomer should read.
+
+    `database_through` may put something between the app and its database: given the database's endpoint, it answers
+    with the one that the app is to use.
+    """
+
+    def __init__(
+        self, web_port: int, *, warn: Callable[[str], None], database_through: Callable[[str], str] = _directly
+    ) -> None:
+        self._database_through = database_through
         self._web_port = web_port
         self._warn = warn
         self.clock = LocalClock()
@@ -84,6 +95,7 @@ class Machine:
         self._accounts: set[str] = set()
         self._former_accounts: set[str] = set()
         self._ready = threading.Event()
+        self.note = ""
 
     # --- life ---------------------------------------------------------------------------------------------------------
 
@@ -112,7 +124,8 @@ class Machine:
         queues = create_queues(sqs)
         boto3.client("ses", endpoint_url=aws_endpoint, region_name=REGION).verify_email_identity(EmailAddress=MAIL_FROM)
         base_url = f"http://127.0.0.1:{self._web.port}"
-        environment = _environment(base_url, stripe_url, aws_endpoint, database.endpoint, queues)
+        seen_by_app = self._database_through(database.endpoint)
+        environment = _environment(base_url, stripe_url, aws_endpoint, seen_by_app, queues)
         wiring.configure(app_settings.from_environment(environment), self.clock)
         self._web.start()
         self._parts.callback(self._web.stop)
@@ -149,6 +162,9 @@ class Machine:
             )
             return None
         self._parts.callback(server.stop)
+        self.note = (
+            f"DynamoDB Local ({endpoint}) listens on every interface, since it cannot do less; its data are a demo's."
+        )
         return endpoint
 
     def _connect_stripe(self, base_url: str) -> None:
@@ -197,10 +213,16 @@ class Machine:
         return create_api_key(wiring.ports(), merchant_id, scopes)
 
     def after(self, duration: Duration, merchant_id: str | None) -> datetime:
-        """The time that is a duration from now, months counted in the merchant's zone. Raises TillError if unknown."""
+        """Stand still, and say the time that is a duration from now; months count in the merchant's zone.
+
+        Raises TillError for an unknown merchant and OverflowError beyond the calendar, and lets the clock run on.
+        """
         started = self._now_started()
         merchant: Merchant = wiring.ports().records.get(Merchant, merchant_id or started.seed.merchant_id)
-        return later(self.clock.now(), duration, ZoneInfo(merchant.timezone))
+        zone = ZoneInfo(merchant.timezone)
+        later(self.clock.now(), duration, zone)
+        # What was asked for can be, so the clock may stand: while it runs, the answer would soon lie in the past.
+        return later(self.clock.stand(), duration, zone)
 
     def move_clock(self, target: datetime, *, step: bool) -> Report:
         """Go to a time, settling on the way, or jump there. Raises ClockWentBackwards."""

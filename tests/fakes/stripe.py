@@ -41,12 +41,26 @@ class FakeStripe(Calls):
         return self._write("create_intent", account, arguments, key, lambda: self._state.put_intent(account, request))
 
     def confirm_with_token(
-        self, account: str | None, intent_id: str, *, confirmation_token: str, return_url: str, key: str
+        self,
+        account: str | None,
+        intent_id: str,
+        *,
+        confirmation_token: str,
+        return_url: str,
+        key: str,
+        keep_method: bool = False,
     ) -> Intent:
         """See PaymentProvider."""
-        arguments = {"intent_id": intent_id, "confirmation_token": confirmation_token, "return_url": return_url}
+        arguments = {
+            "intent_id": intent_id,
+            "confirmation_token": confirmation_token,
+            "return_url": return_url,
+            "keep_method": keep_method,
+        }
 
         def effect() -> Intent:
+            if keep_method:
+                self._state.keep(account, intent_id)
             return self._confirm_with_token(account, intent_id, "pi", confirmation_token)
 
         return self._write("confirm_with_token", account, arguments, key, effect)

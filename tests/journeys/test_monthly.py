@@ -6,7 +6,7 @@ import re
 
 from playwright.sync_api import Page, expect
 
-from tests.journeys.console import Api, Control, pay
+from tests.journeys.console import Api, Control, fill_card, pay
 
 BOUGHT = "2027-01-31T20:30:00Z"
 """15:30 in New York."""
@@ -111,3 +111,42 @@ def test_the_receipts_cancel_link_ends_it_when_the_paid_month_is_over(control: C
     assert subscription["status"] == "canceled"
     assert len(issued(api)) == 1
     assert succeeded_amounts(control) == [4900]
+
+
+def test_a_renewal_that_fails_is_mended_on_the_invoices_page_with_another_card(
+    control: Control, api: Api, phone: Page
+) -> None:
+    control.set_clock(BOUGHT)
+    pay(phone, control.info()["links"]["monthly"])
+    control.settle()
+    [method] = {intent["payment_method"] for intent in control.stripe("payment_intents")}
+    control.post(f"/stripe/payment_methods/{method}", {"behaves": "pm_card_chargeCustomerFail"})
+    control.set_clock("2027-02-28T20:30:00Z")
+    control.settle()
+    [subscription] = api.all("/subscriptions")
+    assert subscription["status"] == "past_due"
+    mail = control.mail()[-1]
+    assert mail["subject"] == "Action needed: $49.00 to Pinewood Studio"
+    assert "You have not been charged." in mail["text"]
+    found = re.search(r"Replace card and pay: (http\S+/pay)", mail["text"])
+    assert found is not None
+
+    phone.goto(found[1])
+    expect(phone).to_have_title("Pay $49.00 to Pinewood Studio")
+    fill_card(phone)
+    phone.get_by_role("button", name="Pay $49.00").click()
+    phone.wait_for_url("**/receipt/**")
+    expect(phone.get_by_role("heading", level=1)).to_have_text("Paid. Thank you, Anna")
+    control.settle()
+    [subscription] = api.all("/subscriptions")
+    assert subscription["status"] == "active"
+    assert succeeded_amounts(control) == [4900, 4900]
+
+    control.set_clock("2027-03-31T19:30:00Z")
+    control.settle()
+    assert [status for _, status, _ in issued(api)] == ["paid", "paid", "paid"]
+    assert succeeded_amounts(control) == [4900, 4900, 4900]
+    # The old link leads to the truth: there is nothing to pay any more.
+    phone.goto(found[1])
+    phone.wait_for_url("**/invoice/**")
+    expect(phone.get_by_role("button", name="Pay")).to_have_count(0)

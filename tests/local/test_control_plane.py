@@ -3,12 +3,15 @@
 import http.client
 import json
 import os
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import Barrier
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 
@@ -167,6 +170,12 @@ def test_months_count_in_the_zone_of_the_merchant_that_is_named(control: Control
     assert control.advance("P1M", merchant=tokyo, step=False)["now"] == "2031-02-28T03:00:00Z"
 
 
+def test_advancing_by_nothing_makes_the_clock_stand(control: Control) -> None:
+    first = control.advance("PT0S")
+    assert first["standing"] is True
+    assert control.get("/clock")["now"] == first["now"]
+
+
 def test_the_clock_is_never_set_back(control: Control) -> None:
     control.set_clock("2031-01-31T20:30:00Z", step=False)
     for step in (True, False):
@@ -231,6 +240,62 @@ def test_eight_callers_with_eight_keys_are_never_mixed_up(control: Control) -> N
 
     with ThreadPoolExecutor(8) as threads:
         assert list(threads.map(call, callers)) == [set()] * 8
+
+
+def stripe(control: Control, path: str, **parameters: str) -> Any:
+    info = control.info()
+    request = urllib.request.Request(  # noqa: S310 - our own loopback address
+        info["stripe_url"] + path,
+        urlencode(parameters).encode(),
+        {
+            "Authorization": f"Bearer {info['stripe_secret_key']}",
+            "Stripe-Account": "acct_pinewood",
+            "Idempotency-Key": f"{path} {sorted(parameters.items())}",
+        },
+    )
+    with urllib.request.urlopen(request, timeout=10) as response:  # noqa: S310 - the same
+        return json.loads(response.read())
+
+
+def test_a_refund_in_stripes_dashboard_is_made_on_stripes_side(control: Control) -> None:
+    customer = stripe(control, "/v1/customers", email="anna@example.com")["id"]
+    intent = stripe(
+        control,
+        "/v1/payment_intents",
+        amount="14800",
+        currency="usd",
+        customer=customer,
+        payment_method="pm_card_visa",
+        confirm="true",
+        off_session="true",
+    )
+    assert intent["status"] == "succeeded"
+    refund = control.post("/stripe/refunds", {"charge": intent["latest_charge"], "amount": 800})
+    assert (refund["object"], refund["amount"]) == ("refund", 800)
+    assert [entry["id"] for entry in control.stripe("refunds")] == [refund["id"]]
+    too_much = refusal(control, "/stripe/refunds", {"charge": intent["latest_charge"], "amount": 14001})
+    assert too_much == (422, "invalid_value", "amount")
+    assert len(control.stripe("refunds")) == 1
+
+
+def test_a_stored_card_can_be_told_to_be_declined(control: Control) -> None:
+    customer = stripe(control, "/v1/customers", email="anna@example.com")["id"]
+    method = stripe(control, "/v1/payment_methods/pm_card_visa/attach", customer=customer)["id"]
+    control.post(f"/stripe/payment_methods/{method}", {"behaves": "pm_card_chargeDeclined"})
+    with pytest.raises(urllib.error.HTTPError) as declined:
+        stripe(
+            control,
+            "/v1/payment_intents",
+            amount="100",
+            currency="usd",
+            customer=customer,
+            payment_method=method,
+            confirm="true",
+            off_session="true",
+        )
+    with declined.value as answer:
+        assert json.loads(answer.read())["error"]["code"] == "card_declined"
+    assert refusal(control, f"/stripe/payment_methods/{method}", {"behaves": "pm_card_nice"})[:2] == (404, "not_found")
 
 
 def test_stripes_side_takes_orders_and_refuses_what_it_does_not_know(control: Control) -> None:

@@ -208,6 +208,8 @@ TABLE = [
     # What they name.
     Wrong("an intent that is not there", CODES, f"GET {PI}/pi_none", "", 404, "resource_missing", "intent",
           says="No such payment_intent: 'pi_none'"),
+    Wrong("the charges of an intent that is not there", CODES, "GET /v1/charges", "payment_intent=pi_none", 400,
+          "resource_missing", "payment_intent"),
     Wrong("a customer that is not there", CODES, "GET /v1/customers/cus_none", "", 404, "resource_missing", "id"),
     Wrong("an intent for a customer that is not there", CODES, f"POST {PI}", f"{GOOD}&customer=cus_none", 400,
           "resource_missing", "customer"),

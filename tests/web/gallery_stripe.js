@@ -53,6 +53,6 @@
       return line;
     };
     place.replaceChildren(row("Card number"), row("Expiry date", "Security code"), row("Postal code"));
-    place.style.minHeight = "290px";
+    place.style.minHeight = "262px";
   }
 })();

@@ -34,8 +34,8 @@ SMALL_TARGETS = """() => [...document.querySelectorAll('a, button, input:not([ty
 
 
 @pytest.fixture(scope="module")
-def context(gallery_browser: Browser) -> Iterator[BrowserContext]:
-    context = gallery_browser.new_context(viewport={"width": 375, "height": 800}, color_scheme="light")
+def context(browser: Browser) -> Iterator[BrowserContext]:
+    context = browser.new_context(viewport={"width": 375, "height": 800}, color_scheme="light")
     yield context
     context.close()
 
@@ -129,9 +129,9 @@ def test_the_form_is_420_wide_beside_the_summary_and_as_wide_as_a_phone(page: Pa
 
 
 def test_lines_fold_on_a_phone_without_script_and_are_always_open_on_a_wide_screen(
-    gallery_browser: Browser, gallery_origin: str
+    browser: Browser, gallery_origin: str
 ) -> None:
-    context = gallery_browser.new_context(java_script_enabled=False, viewport={"width": 375, "height": 800})
+    context = browser.new_context(java_script_enabled=False, viewport={"width": 375, "height": 800})
     page = context.new_page()
     page.goto(f"{gallery_origin}/pay-cart")
     line = page.get_by_text("Prints, 20 x 30 cm")

@@ -346,7 +346,7 @@ def test_cancelling_says_what_ends_when_and_offers_both_ways_out() -> None:
     page = read("cancel")
     assert (
         "Cancel Studio membership? You keep it until 14 April 2027. Then it ends, and you are not charged again. "
-        "Now $49.00 a month After 14 April 2027 No more charges "
+        "Now $49.00 a month Ends 14 April 2027 After that No more charges "
         "Paid before Stays paid, and is not refunded by cancelling "
         "Reason (optional) Cancel subscription Keep it"
     ) in page.text

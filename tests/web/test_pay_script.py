@@ -38,8 +38,8 @@ class Server:
 
 
 @pytest.fixture(scope="module")
-def context(gallery_browser: Browser) -> Iterator[BrowserContext]:
-    context = gallery_browser.new_context(viewport={"width": 375, "height": 900}, color_scheme="light")
+def context(browser: Browser) -> Iterator[BrowserContext]:
+    context = browser.new_context(viewport={"width": 375, "height": 900}, color_scheme="light")
     yield context
     context.close()
 

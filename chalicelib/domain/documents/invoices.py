@@ -8,6 +8,7 @@ from datetime import date, datetime
 from enum import StrEnum
 
 from chalicelib.domain.billing.schedule import Period
+from chalicelib.domain.documents.checkouts import Consent
 from chalicelib.domain.documents.lines import Discount, Fee, LineItem
 from chalicelib.domain.documents.methods import Method
 from chalicelib.domain.documents.parts import Part
@@ -77,6 +78,7 @@ class Invoice:
 
     `subscription_id` and `period` are set when one subscription's period is all that it bills; otherwise
     `line_periods` tells each line's. `charge_at` is when the charge timer stands, None when no charge is to come.
+    `consent` is what the buyer who is paying it agreed to about later charges; `stripe_customer_id` whom it is paid by.
     """
 
     id: str
@@ -107,6 +109,8 @@ class Invoice:
     payment_link_id: str | None = None
     checkout_id: str | None = None
     paid_with: Method | None = None
+    stripe_customer_id: str | None = None
+    consent: Consent | None = None
     metadata: Mapping[str, str] = field(default_factory=dict)
     version: int = 0
 

@@ -20,6 +20,10 @@ class MailKind(StrEnum):
     """Which mail it is; the words are chosen when it is sent."""
 
     RECEIPT = "receipt"
+    NEEDS_YOU = "needs_you"
+    """A renewal was declined: another card is needed."""
+    CONFIRM = "confirm"
+    """A renewal waits for the buyer's bank to be satisfied."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,10 @@ class AttemptOutcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One try. `number` counts from 1 and is in the idempotency key of the confirm, so it is saved before the call."""
+    """One try. `number` counts from 1 and is in the idempotency key of the confirm, so it is saved before the call.
+
+    `on_session` says that the buyer made it, who is there to be asked and told.
+    """
 
     number: int
     at: datetime
@@ -32,6 +35,7 @@ class Attempt:
     code: str | None = None
     decline_code: str | None = None
     next_at: datetime | None = None
+    on_session: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,14 +62,14 @@ class Part:
         """Whether a try was begun whose end is not known here."""
         return self.latest is not None and self.latest.outcome is AttemptOutcome.CLAIMED
 
-    def claimed(self, now: datetime) -> Part:
+    def claimed(self, now: datetime, *, on_session: bool = False) -> Part:
         """With a new try begun at `now`. Raises StateConflict unless the part is held and no try is in doubt."""
         if self.state is not PartState.HELD:
             raise StateConflict(f"A part that is {self.state} cannot be charged.")
         if self.in_doubt:
             raise StateConflict("The last try has no known end yet.")
         number = self.latest.number + 1 if self.latest else 1
-        return replace(self, attempts=(*self.attempts, Attempt(number, now)))
+        return replace(self, attempts=(*self.attempts, Attempt(number, now, on_session=on_session)))
 
     def with_intent(self, intent_id: str) -> Part:
         """With the id of its live intent. Raises StateConflict when it has one."""

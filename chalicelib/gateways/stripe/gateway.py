@@ -10,14 +10,14 @@ from collections.abc import Callable, Mapping
 from typing import Final, Protocol, TypeVar
 
 import stripe
-from stripe.params import PaymentIntentCreateParams, PaymentIntentListParams
+from stripe.params import PaymentIntentConfirmParams, PaymentIntentCreateParams, PaymentIntentListParams
 
 from chalicelib.domain.money.amounts import Money
 from chalicelib.gateways.stripe import replies
 from chalicelib.gateways.stripe.errors import declined_intent
 from chalicelib.gateways.stripe.patience import Declined, Patience
 from chalicelib.gateways.stripe.transport import LoggedClient, http_client
-from chalicelib.services.ports import Charge, Intent, NewIntent, ProviderRefused
+from chalicelib.services.ports import OPEN, UNPACED, Charge, Intent, NewIntent, Pacer, ProviderRefused, Seam
 
 API_VERSION: Final = "2026-10-28.endive"
 """The version of requests, webhooks and Stripe.js. A test holds it to the stripe package's own, so that taking a newer
@@ -49,10 +49,12 @@ class StripeGateway:
         timeout_seconds: float,
         client: stripe.HTTPClient | None = None,
         sleep: Callable[[float], None] = time.sleep,
+        seam: Seam = OPEN,
+        pacer: Pacer = UNPACED,
     ) -> None:
         """`timeout_seconds` bounds one request; a call with its retries takes at most a quarter more."""
         base = settings.stripe_api_base
-        self._http = LoggedClient(client or http_client(timeout_seconds))
+        self._http = LoggedClient(client or http_client(timeout_seconds), seam=seam, pacer=pacer)
         self._client = stripe.StripeClient(
             settings.stripe_secret_key,
             stripe_version=API_VERSION,
@@ -98,22 +100,26 @@ class StripeGateway:
         return replies.payment_intent(reply)
 
     def confirm_with_token(
-        self, account: str | None, intent_id: str, *, confirmation_token: str, return_url: str, key: str
+        self,
+        account: str | None,
+        intent_id: str,
+        *,
+        confirmation_token: str,
+        return_url: str,
+        key: str,
+        keep_method: bool = False,
     ) -> Intent:
         """See PaymentProvider."""
         options = _writing(account, key)
+        params: PaymentIntentConfirmParams = {
+            "confirmation_token": confirmation_token,
+            "return_url": return_url,
+            "expand": replies.INTENT_EXPAND,
+        }
+        if keep_method:
+            params["setup_future_usage"] = "off_session"
         return self._confirmed(
-            account,
-            intent_id,
-            lambda: self._client.v1.payment_intents.confirm(
-                intent_id,
-                {
-                    "confirmation_token": confirmation_token,
-                    "return_url": return_url,
-                    "expand": replies.INTENT_EXPAND,
-                },
-                options,
-            ),
+            account, intent_id, lambda: self._client.v1.payment_intents.confirm(intent_id, params, options)
         )
 
     def confirm_off_session(self, account: str | None, intent_id: str, *, payment_method_id: str, key: str) -> Intent:

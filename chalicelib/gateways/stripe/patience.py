@@ -15,6 +15,7 @@ from typing import Final, TypeVar
 import stripe
 
 from chalicelib.gateways.stripe.errors import API_KEY_CODE, Kind, Verdict, judge, translated
+from chalicelib.services.ports import ProviderBusy, ProviderUnavailable
 
 _LOG: Final = logging.getLogger("till.stripe")
 
@@ -55,6 +56,11 @@ class Patience:
         for number in range(1, self.tries + 1):
             try:
                 return operation()
+            except ProviderBusy as unsent:
+                # The pacer let it not go out at all; that says nothing of a try before, which may have been carried out.
+                if unknown_before:
+                    raise ProviderUnavailable(str(unsent)) from unsent
+                raise
             except stripe.StripeError as error:
                 verdict = judge(error)
                 delay = self._delay(number)

@@ -1,8 +1,9 @@
-"""The HTTP client under the stripe package: it adds a log line to each request, and never a word of what was sent."""
+"""The HTTP client under the stripe package: it crosses the seam and adds a log line, never a word of what was sent."""
 
 from __future__ import annotations
 
 import logging
+import re
 import time
 from collections.abc import Callable, Mapping
 from typing import Any, Final
@@ -10,9 +11,19 @@ from urllib.parse import urlsplit
 
 import stripe
 
+from chalicelib.services.ports import OPEN, UNPACED, Pacer, Seam
+
 _LOG: Final = logging.getLogger("till.stripe")
 
 CONNECT_SECONDS: Final = 3.0
+
+# An id of Stripe's (`pi_3Nk…`) ends in random letters and digits; no part of a path that Stripe names itself has any.
+_ID: Final = re.compile(r"(?<=/)[a-z]+(?:_[a-z]+)*_[A-Za-z0-9]*[A-Z0-9][A-Za-z0-9]*(?=/|$)")
+
+
+def operation_of(method: str, url: str) -> str:
+    """What a request asks for: method and path, each id as `{id}`; a query may carry what identifies a person."""
+    return f"{method.upper()} {_ID.sub('{id}', urlsplit(url).path)}"
 
 
 def http_client(timeout_seconds: float) -> stripe.HTTPClient:
@@ -21,14 +32,24 @@ def http_client(timeout_seconds: float) -> stripe.HTTPClient:
 
 
 class LoggedClient(stripe.HTTPClient):
-    """Another client with a log line for each request: method, path, status, Stripe's request id and time taken."""
+    """Another client behind the seam, with a log line for each request: method, path, status, Stripe's request id and
+    time taken."""
 
     name = "logged"
 
-    def __init__(self, inner: stripe.HTTPClient, monotonic: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        inner: stripe.HTTPClient,
+        monotonic: Callable[[], float] = time.monotonic,
+        *,
+        seam: Seam = OPEN,
+        pacer: Pacer = UNPACED,
+    ) -> None:
         super().__init__()
         self._inner = inner
         self._monotonic = monotonic
+        self._seam = seam
+        self._pacer = pacer
 
     def request(
         self,
@@ -39,12 +60,16 @@ class LoggedClient(stripe.HTTPClient):
         *,
         _usage: list[str] | None = None,
     ) -> tuple[str, int, Mapping[str, str]]:
-        """See stripe.HTTPClient."""
+        """See stripe.HTTPClient. Raises ProviderBusy when no token for the request came in time."""
+        operation = operation_of(method, url)
+        self._pacer.take(operation)
         began = self._monotonic()
         status: int | None = None
         request_id: str | None = None
         try:
-            body, status, answered = self._inner.request(method, url, headers, post_data)
+            body, status, answered = self._seam.cross(
+                "stripe", operation, lambda: self._inner.request(method, url, headers, post_data)
+            )
             request_id = next((value for key, value in answered.items() if key.lower() == "request-id"), None)
             return body, status, answered
         finally:

@@ -7,7 +7,7 @@ only in the transaction that stores an outcome, so a death anywhere in between i
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from chalicelib.domain.documents.invoices import CollectionBlock, Invoice
@@ -18,7 +18,8 @@ from chalicelib.domain.documents.subscriptions import Subscription
 from chalicelib.domain.documents.timers import Timer, TimerKind
 from chalicelib.domain.machines import InvoiceStatus, PartState, SubscriptionStatus
 from chalicelib.services.billing.outcomes import apply_intent
-from chalicelib.services.payments.intents import KEYS_LAST, confirm_key, ensure_intent, forget_canceled
+from chalicelib.services.invoices.paying import resolve_invoice
+from chalicelib.services.payments.intents import KEYS_LAST, confirm_key, confirmed, ensure_intent, forget_canceled
 from chalicelib.services.ports import (
     DropTimer,
     Intent,
@@ -31,6 +32,8 @@ from chalicelib.services.ports import (
 from chalicelib.services.saving import commit, written
 
 ACTOR: Final = "scheduler"
+CHALLENGE_LASTS: Final = timedelta(hours=1)
+"""How long a buyer is left alone with their bank's question before the stored method may be tried."""
 
 
 def charge_timer(invoice: Invoice) -> Timer | None:
@@ -81,6 +84,10 @@ def _refusal(invoice: Invoice, merchant: Merchant, subscription: Subscription | 
 
 
 def _charge(ports: Ports, merchant: Merchant, invoice: Invoice, method: StoredMethod, now: datetime) -> str:
+    if invoice.part.latest is not None and invoice.part.latest.on_session:
+        invoice = resolve_invoice(ports, merchant, invoice, actor=ACTOR)
+        if invoice.status is not InvoiceStatus.OPEN or invoice.part.in_doubt or _is_with_buyer(invoice, now):
+            return "with its buyer"
     if invoice.part.intent_id is not None:
         # An intent is there already, so a run before this one may have got further than it could write down.
         intent = ports.stripe.retrieve_intent(merchant.stripe_account, invoice.part.intent_id)
@@ -113,11 +120,16 @@ def _charge(ports: Ports, merchant: Merchant, invoice: Invoice, method: StoredMe
     if intent_id is None:
         raise ValueError("an ensured intent has an id")
     try:
-        intent = ports.stripe.confirm_off_session(
+        intent = confirmed(
+            ports,
             merchant.stripe_account,
             intent_id,
-            payment_method_id=method.payment_method_id,
-            key=confirm_key(intent_id, invoice.part),
+            lambda: ports.stripe.confirm_off_session(
+                merchant.stripe_account,
+                intent_id,
+                payment_method_id=method.payment_method_id,
+                key=confirm_key(intent_id, invoice.part),
+            ),
         )
     except ProviderRefused as refused:
         # A refused request (a revoked key, say) did nothing and uses up no try. Only where the key was used with
@@ -129,7 +141,18 @@ def _charge(ports: Ports, merchant: Merchant, invoice: Invoice, method: StoredMe
 
 
 def _may_confirm(intent: Intent) -> bool:
-    return intent.status in (IntentStatus.REQUIRES_PAYMENT_METHOD, IntentStatus.REQUIRES_CONFIRMATION)
+    # A challenge that a buyer walked away from does not stop the stored method from being tried later.
+    return intent.status in (
+        IntentStatus.REQUIRES_PAYMENT_METHOD,
+        IntentStatus.REQUIRES_CONFIRMATION,
+        IntentStatus.REQUIRES_ACTION,
+    )
+
+
+def _is_with_buyer(invoice: Invoice, now: datetime) -> bool:
+    latest = invoice.part.latest
+    waiting = latest is not None and latest.on_session and latest.outcome is AttemptOutcome.REQUIRES_ACTION
+    return waiting and latest is not None and now - latest.at < CHALLENGE_LASTS
 
 
 def _is_old(invoice: Invoice, now: datetime) -> bool:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Final
 
 from chalicelib.domain.documents.customers import Customer
 from chalicelib.domain.documents.invoices import Invoice
 from chalicelib.domain.documents.mails import Mail, MailKind
 from chalicelib.domain.documents.merchants import Merchant
-from chalicelib.domain.documents.parts import AttemptOutcome
+from chalicelib.domain.documents.methods import StoredMethod
+from chalicelib.domain.documents.parts import AttemptOutcome, Part
 from chalicelib.domain.documents.payments import IntentOwner, Payment, intent_owner_id
 from chalicelib.domain.documents.subscriptions import Subscription
 from chalicelib.domain.documents.timers import Timer, TimerKind
@@ -26,9 +28,13 @@ from chalicelib.domain.machines import (
 from chalicelib.services.facts import happened
 from chalicelib.services.mails import queue_mail
 from chalicelib.services.payments.matching import PaymentMismatch, require_match
+from chalicelib.services.payments.running import may_be_running
 from chalicelib.services.payments.settling import settlement_of
 from chalicelib.services.ports import DropTimer, Insert, Intent, IntentStatus, Ports, SetTimer, Update, Write
 from chalicelib.services.saving import commit, until_won, written
+
+AUTHENTICATION: Final = "authentication_required"
+"""Stripe's code where the bank wants the buyer to be there (docs.stripe.com/declines/codes)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +45,12 @@ class _Written:
     mail: Timer | None = None
 
 
-def apply_intent(ports: Ports, invoice_id: str, intent: Intent, *, actor: str, also: Sequence[Write] = ()) -> Invoice:
+def apply_intent(
+    ports: Ports, invoice_id: str, intent: Intent, *, actor: str, also: Sequence[Write] = (), asked_here: bool = False
+) -> Invoice:
     """The invoice with the intent's state taken over; `also` is written in the same transaction.
 
+    `asked_here` says that the caller made the try itself, so its end is not somebody else's to tell.
     A repeated, late or reordered report changes nothing but `also`. Raises PaymentMismatch.
     """
 
@@ -50,7 +59,7 @@ def apply_intent(ports: Ports, invoice_id: str, intent: Intent, *, actor: str, a
         now = ports.clock.now()
         if intent.status is IntentStatus.SUCCEEDED:
             result, writes = _book(ports, invoice, intent, actor, now)
-        elif _is_news(invoice, intent):
+        elif _is_news(invoice, intent, now, asked_here):
             result, writes = _store_failure(ports, invoice, intent, actor, now)
         else:
             result, writes = _Written(invoice), []
@@ -64,12 +73,14 @@ def apply_intent(ports: Ports, invoice_id: str, intent: Intent, *, actor: str, a
     return done.invoice
 
 
-def _is_news(invoice: Invoice, intent: Intent) -> bool:
+def _is_news(invoice: Invoice, intent: Intent, now: datetime, asked_here: bool) -> bool:
     """Whether this is the end of the try that the invoice is waiting for."""
     if invoice.status is not InvoiceStatus.OPEN or not invoice.parts or invoice.part.intent_id != intent.id:
         return False
     latest = invoice.part.latest
     if latest is None or latest.outcome not in (AttemptOutcome.CLAIMED, AttemptOutcome.REQUIRES_ACTION):
+        return False
+    if latest.on_session and not asked_here and may_be_running(invoice.part, now):
         return False
     if intent.status is IntentStatus.REQUIRES_ACTION:
         return latest.outcome is AttemptOutcome.CLAIMED
@@ -90,7 +101,9 @@ def _book(ports: Ports, invoice: Invoice, intent: Intent, actor: str, now: datet
     subscription: Subscription | None = rest[0] if rest else None
     if whose is None or whose.owner_id not in (invoice.id, invoice.checkout_id):
         raise PaymentMismatch(f"{intent.id} was never saved as this invoice's")
-    expected = None if subscription is None or subscription.method is None else subscription.method.stripe_customer_id
+    expected = invoice.stripe_customer_id
+    if expected is None and subscription is not None and subscription.method is not None:
+        expected = subscription.method.stripe_customer_id
     require_match(merchant, invoice.part, intent, customer_id=expected)
 
     part = invoice.part.ended(AttemptOutcome.SUCCEEDED).moved(PartAction.PAY)
@@ -137,8 +150,17 @@ def _book(ports: Ports, invoice: Invoice, intent: Intent, actor: str, now: datet
     writes.append(happened(ports.ids, "invoice.paid", paid, now=now, actor=actor, previous={"status": "open"}))
     writes.append(happened(ports.ids, "payment.succeeded", payment, now=now, actor=actor))
     if subscription is not None:
-        writes += _paid_up(ports, subscription, invoice.id, actor, now)
+        writes += _paid_up(ports, _with_new_method(subscription, invoice, intent), invoice.id, actor, now)
     return _Written(written(paid), mail_timer), writes
+
+
+def _with_new_method(subscription: Subscription, invoice: Invoice, intent: Intent) -> Subscription:
+    """The subscription with the card that its buyer has just paid with, where they agreed to have it kept."""
+    charge = intent.charge
+    if invoice.consent is None or charge is None or intent.payment_method_id is None or intent.customer_id is None:
+        return subscription
+    kept = StoredMethod(intent.payment_method_id, intent.customer_id, charge.method)
+    return replace(subscription, method=kept, consent=invoice.consent)
 
 
 def _paid_up(ports: Ports, subscription: Subscription, invoice_id: str, actor: str, now: datetime) -> list[Write]:
@@ -164,6 +186,7 @@ def _store_failure(
     ports: Ports, invoice: Invoice, intent: Intent, actor: str, now: datetime
 ) -> tuple[_Written, list[Write]]:
     decline = intent.decline
+    buyer_is_there = invoice.part.latest is not None and invoice.part.latest.on_session
     if intent.status is IntentStatus.REQUIRES_ACTION:
         part = invoice.part.ended(AttemptOutcome.REQUIRES_ACTION)
     else:
@@ -172,16 +195,43 @@ def _store_failure(
             None if decline is None else decline.code,
             None if decline is None else decline.decline_code,
         )
+    if buyer_is_there:
+        # The page tells them, and they may try another card: nothing that the schedule knows has changed.
+        tried = invoice.with_part(part)
+        return _Written(written(tried)), [Update(tried)]
     failed = replace(invoice.with_part(part), charge_at=None)
     writes: list[Write] = [Update(failed)]
     if invoice.charge_at is not None:
         writes.append(DropTimer(Timer(TimerKind.CHARGE_INVOICE, invoice.id, invoice.merchant_id, invoice.charge_at)))
     writes.append(happened(ports.ids, "invoice.payment_failed", failed, now=now, actor=actor))
+    mail = _failure_mail(ports, failed, part, now)
+    mail_timer = None
+    if mail is not None:
+        mail_timer = Timer(TimerKind.SEND_MAIL, mail.id, mail.merchant_id, mail.due)
+        writes += [Insert(mail), SetTimer(mail_timer)]
     if invoice.subscription_id is not None:
         subscription = ports.records.get(Subscription, invoice.subscription_id)
         if invoice.id not in subscription.past_due_invoices:
             writes += _fall_behind(ports, subscription, invoice.id, actor, now)
-    return _Written(written(failed)), writes
+    return _Written(written(failed), mail_timer), writes
+
+
+def _failure_mail(ports: Ports, failed: Invoice, part: Part, now: datetime) -> Mail | None:
+    """The mail that asks the buyer to act, written with the failure it tells of, so never before it is known."""
+    customer = ports.records.find(Customer, failed.customer_id)
+    latest = part.latest
+    if customer is None or latest is None:
+        return None
+    asks_bank = AUTHENTICATION in (latest.code, latest.decline_code) or latest.outcome is AttemptOutcome.REQUIRES_ACTION
+    return Mail(
+        id=derived_id("mail", now, f"failed#{failed.id}#{latest.number}"),
+        merchant_id=failed.merchant_id,
+        kind=MailKind.CONFIRM if asks_bank else MailKind.NEEDS_YOU,
+        to=customer.email,
+        about_id=failed.id,
+        due=now,
+        created_at=now,
+    )
 
 
 def _fall_behind(ports: Ports, subscription: Subscription, invoice_id: str, actor: str, now: datetime) -> list[Write]:

@@ -3,24 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
-from typing import Final
+from datetime import datetime
 
 from chalicelib.domain.documents.checkouts import Checkout
 from chalicelib.domain.documents.merchants import Merchant
 from chalicelib.domain.documents.parts import AttemptOutcome, Part
 from chalicelib.domain.machines import CheckoutStatus
 from chalicelib.services.checkouts.booking import book_checkout
+from chalicelib.services.payments.running import may_be_running
 from chalicelib.services.ports import Intent, IntentStatus, Ports, Update, Write
 from chalicelib.services.saving import commit, until_won, written
-
-REQUEST_LASTS: Final = timedelta(seconds=60)
-"""A claim younger than this may belong to a request that is still talking to Stripe (API Gateway ends it at 29 s)."""
-
-
-def may_be_running(part: Part, now: datetime) -> bool:
-    """Whether somebody may be confirming right now, so that only they may say how it ended."""
-    return part.in_doubt and part.latest is not None and now - part.latest.at < REQUEST_LASTS
 
 
 def apply_intent(

@@ -22,9 +22,10 @@ from chalicelib.domain.ids import derived_id, time_of
 from chalicelib.domain.machines import CheckoutStatus
 from chalicelib.services.checkouts.expiry import expire_checkout, expiry_timer
 from chalicelib.services.checkouts.opening import Closed, LinkPage, open_link
-from chalicelib.services.checkouts.outcomes import apply_intent, may_be_running, resolve
+from chalicelib.services.checkouts.outcomes import apply_intent, resolve
 from chalicelib.services.facts import happened
-from chalicelib.services.payments.intents import confirm_key, ensure_intent
+from chalicelib.services.payments.intents import confirm_key, confirmed, ensure_intent
+from chalicelib.services.payments.running import may_be_running
 from chalicelib.services.ports import (
     Decline,
     Insert,
@@ -145,7 +146,7 @@ def _claim(ports: Ports, page: LinkPage, request: Submit) -> Checkout | Submitte
     if checkout is None:
         return _first_claim(ports, page, request, agreed, consent)
     again = replace(
-        checkout.with_part(checkout.part.claimed(now)),
+        checkout.with_part(checkout.part.claimed(now, on_session=True)),
         email=request.email,
         name=request.name,
         agreed_at=now.replace(microsecond=0),
@@ -169,7 +170,7 @@ def _first_claim(ports: Ports, page: LinkPage, request: Submit, agreed: Plan, co
         currency=link.currency,
         lines=link.lines,
         totals=agreed.due_today,
-        parts=(Part(1, agreed.due_today.total).claimed(now),),
+        parts=(Part(1, agreed.due_today.total).claimed(now, on_session=True),),
         agreed_at=now.replace(microsecond=0),
         expires_at=now + CHECKOUT_LIFE,
         created_at=time_of(request.checkout_id),
@@ -227,12 +228,17 @@ def _confirmed(ports: Ports, merchant: Merchant, checkout: Checkout, request: Su
     intent_id = checkout.part.intent_id
     if intent_id is None:
         raise ValueError("an ensured intent has an id")
-    return ports.stripe.confirm_with_token(
+    return confirmed(
+        ports,
         merchant.stripe_account,
         intent_id,
-        confirmation_token=request.confirmation_token,
-        return_url=request.return_url,
-        key=confirm_key(intent_id, checkout.part),
+        lambda: ports.stripe.confirm_with_token(
+            merchant.stripe_account,
+            intent_id,
+            confirmation_token=request.confirmation_token,
+            return_url=request.return_url,
+            key=confirm_key(intent_id, checkout.part),
+        ),
     )
 
 

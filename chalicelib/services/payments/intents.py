@@ -5,6 +5,7 @@ Once the id is saved, Stripe's own state machine guards the money: an intent suc
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Final, TypeVar
 
@@ -13,12 +14,14 @@ from chalicelib.domain.documents.invoices import Invoice
 from chalicelib.domain.documents.merchants import Merchant
 from chalicelib.domain.documents.parts import Part
 from chalicelib.domain.documents.payments import IntentOwner, intent_owner_id
-from chalicelib.services.ports import Insert, Intent, IntentStatus, NewIntent, Ports, Update
+from chalicelib.services.ports import Insert, Intent, IntentStatus, NewIntent, Ports, ProviderRefused, Update
 from chalicelib.services.saving import commit, written
 
 Payable = Checkout | Invoice
 P = TypeVar("P", Checkout, Invoice)
 
+UNEXPECTED_STATE: Final = "payment_intent_unexpected_state"
+"""Stripe's code for a confirm in a state that takes none (docs.stripe.com/error-codes)."""
 KEYS_LAST: Final = timedelta(hours=23)
 """Stripe forgets idempotency keys after 24 hours (docs.stripe.com/api/idempotent_requests): no create is repeated
 after this without looking first whether it happened."""
@@ -97,6 +100,20 @@ def save_intent(ports: Ports, merchant: Merchant, owner: P, intent_id: str, now:
     )
     commit(ports, [Update(changed), Insert(whose)])
     return written(changed)
+
+
+def confirmed(ports: Ports, account: str | None, intent_id: str, confirm: Callable[[], Intent]) -> Intent:
+    """The intent after `confirm`, or as it is where its state allows none any more.
+
+    Somebody else's confirm may have succeeded meanwhile, and Stripe cancels an intent by itself after too many.
+    Raises what PaymentProvider raises.
+    """
+    try:
+        return confirm()
+    except ProviderRefused as refused:
+        if refused.code != UNEXPECTED_STATE:
+            raise
+        return ports.stripe.retrieve_intent(account, intent_id)
 
 
 def forget_canceled(ports: Ports, owner: P, intent: Intent) -> P:

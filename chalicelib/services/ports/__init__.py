@@ -4,6 +4,15 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from chalicelib.services.ports.inspecting import (
+    Inspection,
+    Ledger,
+    LedgerCharge,
+    LedgerEntry,
+    LedgerRefund,
+    Unreadable,
+)
+from chalicelib.services.ports.pacing import UNPACED, Allowance, Pacer, TokenLeases
 from chalicelib.services.ports.paying import (
     BalanceTransaction,
     Charge,
@@ -16,6 +25,7 @@ from chalicelib.services.ports.paying import (
     ProviderRefused,
     ProviderUnavailable,
 )
+from chalicelib.services.ports.seam import OPEN, Seam, Service
 from chalicelib.services.ports.storing import (
     MAX_WRITES,
     Append,
@@ -48,6 +58,9 @@ from chalicelib.services.ports.world import (
 
 __all__ = [
     "MAX_WRITES",
+    "OPEN",
+    "UNPACED",
+    "Allowance",
     "Append",
     "BalanceTransaction",
     "Charge",
@@ -57,14 +70,20 @@ __all__ = [
     "Ids",
     "Index",
     "Insert",
+    "Inspection",
     "Intent",
     "IntentStatus",
+    "Ledger",
+    "LedgerCharge",
+    "LedgerEntry",
+    "LedgerRefund",
     "MailRefused",
     "MailUnavailable",
     "Mailer",
     "Message",
     "NewIntent",
     "OutgoingMail",
+    "Pacer",
     "Page",
     "PaymentProvider",
     "Ports",
@@ -76,10 +95,14 @@ __all__ = [
     "Queues",
     "Record",
     "Records",
+    "Seam",
+    "Service",
     "SetTimer",
     "StoreUnavailable",
     "Timers",
+    "TokenLeases",
     "Unchanged",
+    "Unreadable",
     "Update",
     "Write",
     "WriteConflict",

@@ -120,9 +120,19 @@ class PaymentProvider(Protocol):
         ...
 
     def confirm_with_token(
-        self, account: str | None, intent_id: str, *, confirmation_token: str, return_url: str, key: str
+        self,
+        account: str | None,
+        intent_id: str,
+        *,
+        confirmation_token: str,
+        return_url: str,
+        key: str,
+        keep_method: bool = False,
     ) -> Intent:
-        """Confirm with what the buyer's browser collected; the buyer is there to pass a challenge."""
+        """Confirm with what the buyer's browser collected; the buyer is there to pass a challenge.
+
+        `keep_method` stores the method for later charges where the intent was not made to do so.
+        """
         ...
 
     def confirm_off_session(self, account: str | None, intent_id: str, *, payment_method_id: str, key: str) -> Intent:

@@ -143,6 +143,7 @@
   function mark(name, message) {
     const input = form.elements[name];
     const line = byId(`${name}-error`);
+    if (!line) return; // an invoice says whom it is for, so its page has no such field
     const hint = byId(`${name}-hint`);
     line.hidden = !message;
     line.querySelector("span").textContent = message;

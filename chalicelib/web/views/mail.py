@@ -33,6 +33,25 @@ class ReceiptMail:
 
 
 @dataclass(frozen=True, slots=True)
+class FailedChargeMail:
+    """A renewal that could not be charged. `asks_bank`: the buyer's bank wants them to approve it.
+
+    `code` and `decline_code` are Stripe's. `pay_url` is the invoice's pay page. All addresses are absolute.
+    """
+
+    merchant: MerchantView
+    amount: Money
+    at: datetime
+    email: str
+    pay_url: str
+    invoice_url: str
+    invoice_number: str
+    asks_bank: bool = False
+    code: str | None = None
+    decline_code: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class RenderedMail:
     """A mail ready to be sent; the preheader is inside `html`."""
 

@@ -58,3 +58,4 @@ class PayPage:
     errors: tuple[FieldProblem, ...] = ()
     decline: Decline | None = None
     changed: bool = False
+    billed_to: str | None = None

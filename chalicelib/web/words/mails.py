@@ -19,7 +19,10 @@ MAX_LINES: Final = 10
 
 @dataclass(frozen=True, slots=True)
 class MailWords:
-    """`what` stands above the amount, `when` below it; `later` and `cancel` are empty for a single payment."""
+    """`what` stands above the amount, `when` below it; `later` and `cancel` are empty for a single payment.
+
+    `url` is where the button leads.
+    """
 
     subject: str
     preheader: str
@@ -30,6 +33,7 @@ class MailWords:
     cancel: str
     cancel_links: tuple[tuple[str, str], ...]
     button: str
+    url: str
     help: str
     why: str
 
@@ -43,7 +47,7 @@ def receipt_words(mail: ReceiptMail, locale: str = "en") -> MailWords:
     name = isolate(mail.merchant.name)
     later = next_charge_sentence(mail.later_charges, zone, locale)
     if mail.outcome is ReceiptOutcome.PAID:
-        subject = _subject("Receipt from ", mail.merchant.name, f": {amount}")
+        subject = subject_of("Receipt from ", mail.merchant.name, f": {amount}")
         what, when = "Receipt", f"Paid {day}{how}"
         first_line = f"Thank you. You paid {amount}."
         preheader = when
@@ -56,7 +60,7 @@ def receipt_words(mail: ReceiptMail, locale: str = "en") -> MailWords:
         )
         preheader = "Up to 4 business days, nothing to do"
     else:
-        subject = _subject("All set with ", mail.merchant.name, ": nothing due today")
+        subject = subject_of("All set with ", mail.merchant.name, ": nothing due today")
         what, when = "All set", f"Agreed {day}{how}"
         first_line = "All set. Nothing is due today."
         preheader = later or when
@@ -82,6 +86,7 @@ def receipt_words(mail: ReceiptMail, locale: str = "en") -> MailWords:
         cancel=cancel,
         cancel_links=links,
         button="View receipt",
+        url=mail.receipt_url,
         help=f"{shown}Questions? Just reply to this mail.",
         why=why,
     )
@@ -140,7 +145,8 @@ def _line(line: LineView, locale: str) -> str:
     return f"{name}: {format_money(line.amount, locale)}"
 
 
-def _subject(before: str, name: str, after: str) -> str:
+def subject_of(before: str, name: str, after: str) -> str:
+    """A subject that fits, the name shortened where it must be."""
     # Two characters stay free for the marks that isolate a right-to-left name.
     return before + isolate(shorten(name, MAX_SUBJECT - len(before) - len(after) - 2)) + after
 

@@ -112,10 +112,10 @@ def cancel_links(charges: tuple[LaterCharge, ...], cancel_url: str | None) -> tu
     return (("Cancel subscription", url),) if url else ()
 
 
-def button_text(due_today: Money, charges: tuple[LaterCharge, ...], locale: str = "en") -> str:
-    """What the main button does and costs."""
+def button_text(due_today: Money, charges: tuple[LaterCharge, ...], locale: str = "en", *, owed: bool = False) -> str:
+    """What the main button does and costs. `owed`: it pays an invoice, which starts nothing new."""
     amount = format_money(due_today, locale)
-    if not charges:
+    if owed or not charges:
         return f"Pay {amount}"
     if due_today:
         return f"Subscribe and pay {amount}"
@@ -124,10 +124,12 @@ def button_text(due_today: Money, charges: tuple[LaterCharge, ...], locale: str 
     return f"Subscribe for {_joined([price(charge.amount, charge.frequency, locale) for charge in charges])}"
 
 
-def title_text(merchant_name: str, due_today: Money, charges: tuple[LaterCharge, ...], locale: str = "en") -> str:
+def title_text(
+    merchant_name: str, due_today: Money, charges: tuple[LaterCharge, ...], locale: str = "en", *, owed: bool = False
+) -> str:
     """The browser's title: `Pay $148.00 to Pinewood Studio`."""
     joint = "to" if due_today or not charges else "at"
-    return f"{button_text(due_today, charges, locale)} {joint} {isolate(merchant_name)}"
+    return f"{button_text(due_today, charges, locale, owed=owed)} {joint} {isolate(merchant_name)}"
 
 
 def paying_text(due_today: Money, locale: str = "en") -> str:

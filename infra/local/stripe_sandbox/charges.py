@@ -120,7 +120,10 @@ def _details(method: JsonObject, instrument: Instrument, intent: JsonObject, sec
             "checks": {
                 "address_line1_check": "pass" if address["line1"] else None,
                 "address_postal_code_check": "pass" if address["postal_code"] else None,
-                "cvc_check": instrument.card.cvc_check if instrument.cvc_given else None,
+                # A card that is already saved is charged without its code.
+                "cvc_check": (
+                    instrument.card.cvc_check if instrument.cvc_given and method["customer"] is None else None
+                ),
             },
             "country": face["country"],
             "exp_month": face["exp_month"],

@@ -56,6 +56,10 @@ def list_of(kind: str, url: str, *filters: str) -> Callable[[Call], JsonObject]:
     """An endpoint that lists one kind, narrowed by fields of the same name and by `created`."""
 
     def endpoint(call: Call) -> JsonObject:
+        for name in filters:
+            # A filter by an object that is not there is an error, not an empty list.
+            if name in KINDS and name in call.params:
+                call.ledger.get(name, call.params[name], param=name)
         in_span = created_within(call.given("created"))
         found = [
             entry

@@ -8,7 +8,7 @@
   // The height with English words and a 4 px rim, where the focus rings are drawn.
   const START_HEIGHT = 262;
   const RIM = 4;
-  const PATIENCE_MS = 1500;
+  const PATIENCE_MS = 1000;
   const KNOWN_ELEMENTS_OPTIONS = new Set([
     "mode", "amount", "currency", "setupFutureUsage", "allowedPaymentMethodTypes", "excludedPaymentMethodTypes",
     "appearance", "locale", "loader", "captureMethod", "onBehalfOf", "fonts", "paymentMethodOptions",

@@ -1,11 +1,9 @@
-"""The hosted invoice, and the page that ends a subscription."""
+"""The page that ends a subscription."""
 
 from __future__ import annotations
 
 import hmac
-from datetime import datetime, time
 from typing import Final
-from zoneinfo import ZoneInfo
 
 from chalice.app import Request, Response
 
@@ -15,65 +13,17 @@ from chalicelib.domain.documents.merchants import Merchant
 from chalicelib.domain.documents.subscriptions import Subscription
 from chalicelib.domain.errors import NotFound
 from chalicelib.domain.ids import split_page_token
-from chalicelib.domain.machines import InvoiceStatus, PartState
 from chalicelib.handlers import checkout_tokens, presenting
+from chalicelib.handlers.buyer_answers import form_fields, require_own_origin
 from chalicelib.handlers.buyer_pages import html, redirect
-from chalicelib.handlers.buyer_submit import form_fields, require_own_origin
 from chalicelib.services.ports import Index
 from chalicelib.services.subscriptions import cancel, ends_at
 from chalicelib.web.forms import parse_cancel_form
 from chalicelib.web.headers import PageKind
-from chalicelib.web.render import render_cancel_page, render_cancelled_page, render_invoice_page
+from chalicelib.web.render import render_cancel_page, render_cancelled_page
 from chalicelib.web.views.cancel import CancelledPage, CancelPage
-from chalicelib.web.views.invoice import InvoicePage, InvoiceStanding, PaymentRow
 
 CANCEL_FORM: Final = "cancel"
-
-
-def show_invoice(slug: str, token: str) -> Response:
-    """An issued invoice as it was issued, with what has been paid since."""
-    parts = split_page_token("inv", token)
-    if parts is None:
-        raise NotFound("page")
-    merchant, invoice = wiring.ports().records.find_many([(Merchant, f"mer_{slug}"), (Invoice, parts[0])])
-    if merchant is None or invoice is None or invoice.merchant_id != merchant.id:
-        raise NotFound("page")
-    if not hmac.compare_digest(invoice.secret.encode(), parts[1].encode()):
-        raise NotFound("page")
-    if invoice.snapshot is None or invoice.number is None or invoice.issued_at is None or invoice.due_date is None:
-        raise NotFound("page")
-    zone = ZoneInfo(invoice.snapshot.timezone)
-    method = presenting.method_view(invoice.paid_with)
-    payments: tuple[PaymentRow, ...] = ()
-    if invoice.paid_at is not None and invoice.paid:
-        payments = (PaymentRow(invoice.paid_at, invoice.paid, method),)
-    page = InvoicePage(
-        merchant=presenting.seller_view(merchant, invoice.snapshot),
-        number=invoice.number,
-        standing=_standing(invoice),
-        buyer=presenting.buyer_view(invoice.snapshot),
-        issued_at=invoice.issued_at,
-        due_at=datetime.combine(invoice.due_date, time(12), tzinfo=zone),
-        now=wiring.ports().clock.now(),
-        lines=presenting.invoice_lines(invoice),
-        totals=presenting.totals_view(invoice.totals, invoice.discount.name if invoice.discount else None),
-        amount_due=invoice.amount_due,
-        amount_paid=invoice.paid,
-        payments=payments,
-        paid_at=invoice.paid_at,
-        method=method,
-    )
-    return html(render_invoice_page(page), PageKind.PLAIN)
-
-
-def _standing(invoice: Invoice) -> InvoiceStanding:
-    if invoice.status is InvoiceStatus.PAID:
-        return InvoiceStanding.PAID
-    if invoice.status is InvoiceStatus.VOID:
-        return InvoiceStanding.VOID
-    if any(part.state is PartState.PROCESSING for part in invoice.parts):
-        return InvoiceStanding.ON_ITS_WAY
-    return InvoiceStanding.OPEN
 
 
 def _subscription(slug: str, token: str) -> tuple[Merchant, Subscription]:

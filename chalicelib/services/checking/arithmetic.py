@@ -1,0 +1,109 @@
+"""A document's sums worked out a second time, in fractions and by its own code: the witness against the first.
+
+Nothing of the domain's arithmetic is used. The rules are those of the domain's `totals`, in the same order: quantity
+times unit amount, line discount, order discount, fees, taxes, rounding to what Stripe charges; every fraction once, a
+half away from zero.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Final
+
+from chalicelib.domain.documents.lines import Discount, Fee, LineItem
+
+STEPS: Final = {"bhd": 10, "jod": 10, "kwd": 10, "omr": 10, "tnd": 10, "isk": 100, "ugx": 100}
+"""Currencies that Stripe charges in steps of minor units (https://docs.stripe.com/currencies#special-cases)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sums:
+    """The sums in minor units; `exclusive_tax` is what of the tax is added. `lines` are the lines' totals."""
+
+    subtotal: int
+    discount: int
+    fees: int
+    tax: int
+    exclusive_tax: int
+    rounding: int
+    total: int
+    lines: tuple[int, ...]
+
+
+def half_up(value: Fraction) -> int:
+    """The nearest integer, a half going away from zero."""
+    away = (abs(value) + Fraction(1, 2)).__floor__()
+    return away if value >= 0 else -away
+
+
+def sums_of(lines: Sequence[LineItem], currency: str, discount: Discount | None, fees: Sequence[Fee]) -> Sums:
+    """The sums of a document whose amounts are all in `currency`."""
+    amounts = [line.quantity * line.unit_amount.minor for line in lines]
+    taken = [_taken(amount, line.discount) for amount, line in zip(amounts, lines, strict=True)]
+    nets = [amount - off for amount, off in zip(amounts, taken, strict=True)]
+    order = _taken(sum(nets), discount)
+    remaining = sum(nets) - order
+    charged = [_fee(remaining, fee) for fee in fees]
+    left = [net - share for net, share in zip(nets, _shares(order, nets, lines), strict=True)]
+    if remaining > 0:
+        for fee in charged:
+            left = [base + share for base, share in zip(left, _shares(fee, nets, lines), strict=True)]
+    inside = outside = 0
+    totals = []
+    for base, line in zip(left, lines, strict=True):
+        added = 0
+        if line.tax is not None:
+            rate = Fraction(line.tax.percent) / 100
+            if line.tax.inclusive:
+                inside += half_up(base * rate / (1 + rate))
+            else:
+                added = half_up(base * rate)
+        outside += added
+        totals.append(base + added)
+    exact = sum(totals) + (0 if remaining > 0 else sum(charged))
+    step = STEPS.get(currency, 1)
+    total = half_up(Fraction(exact, step)) * step
+    return Sums(
+        subtotal=sum(amounts),
+        discount=sum(taken) + order,
+        fees=sum(charged),
+        tax=inside + outside,
+        exclusive_tax=outside,
+        rounding=total - exact,
+        total=total,
+        lines=tuple(totals),
+    )
+
+
+def _taken(base: int, discount: Discount | None) -> int:
+    if discount is None:
+        return 0
+    if discount.percent is not None:
+        wanted = half_up(base * Fraction(discount.percent) / 100)
+    else:
+        wanted = 0 if discount.amount is None else discount.amount.minor
+    return max(0, min(wanted, base))
+
+
+def _fee(remaining: int, fee: Fee) -> int:
+    if fee.percent is not None:
+        return half_up(max(0, remaining) * Fraction(fee.percent) / 100)
+    return 0 if fee.amount is None else fee.amount.minor
+
+
+def _shares(amount: int, nets: Sequence[int], lines: Sequence[LineItem]) -> list[int]:
+    """Largest remainder: whole units first, then one each to the largest fractions, ties to weight and place."""
+    weights = [max(0, net) for net in nets]
+    if not any(weights):
+        weights = [line.quantity for line in lines]
+    whole = sum(weights)
+    if not whole:
+        return [0 for _ in lines]
+    exact = [Fraction(amount * weight, whole) for weight in weights]
+    shares = [share.__floor__() for share in exact]
+    order = sorted(range(len(lines)), key=lambda at: (shares[at] - exact[at], -weights[at], at))
+    for at in order[: amount - sum(shares)]:
+        shares[at] += 1
+    return shares

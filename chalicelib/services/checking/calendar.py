@@ -1,0 +1,68 @@
+"""When a period begins, worked out a second time from its epoch alone, by counting months and asking the zone.
+
+Nothing of the domain's calendar is used: a wall-clock time is turned into an instant by trying the zone's offsets
+around it, not by how Python resolves a doubled or a skipped hour.
+"""
+
+from __future__ import annotations
+
+from calendar import monthrange
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from chalicelib.domain.billing.schedule import Epoch
+
+_DAYS: Final = {"weekly": 7, "biweekly": 14}
+_MONTHS: Final = {
+    "monthly": 1,
+    "quarterly": 3,
+    "per_six_months": 6,
+    "annually": 12,
+    "per_two_years": 24,
+    "per_three_years": 36,
+    "per_four_years": 48,
+    "per_five_years": 60,
+}
+
+
+def period_start(epochs: Sequence[Epoch], index: int) -> datetime:
+    """When the period of an index begins (UTC)."""
+    return _start(_epoch_of(epochs, index), index)
+
+
+def period_end(epochs: Sequence[Epoch], index: int) -> datetime:
+    """When it ends: where its own rhythm goes on, or earlier where the next epoch cuts it short."""
+    end = _start(_epoch_of(epochs, index), index + 1)
+    following = [epoch.starts_at for epoch in epochs if epoch.first_index == index + 1]
+    return min([end, *following])
+
+
+def _epoch_of(epochs: Sequence[Epoch], index: int) -> Epoch:
+    return [epoch for epoch in epochs if epoch.first_index <= index][-1]
+
+
+def _start(epoch: Epoch, index: int) -> datetime:
+    steps = index - epoch.first_index
+    if steps == 0:
+        return epoch.starts_at
+    frequency = str(epoch.frequency)
+    if frequency in _DAYS:
+        return _instant(epoch.wall_clock + timedelta(days=_DAYS[frequency] * steps), epoch.zone)
+    year, month = epoch.wall_clock.year, epoch.wall_clock.month + _MONTHS[frequency] * steps
+    while month > 12:
+        year, month = year + 1, month - 12
+    day = min(epoch.day, monthrange(year, month)[1])
+    return _instant(epoch.wall_clock.replace(year=year, month=month, day=day), epoch.zone)
+
+
+def _instant(wall: datetime, zone: str) -> datetime:
+    """The first instant at which clocks in the zone show a time; where they skip it, the gap later."""
+    place = ZoneInfo(zone)
+    around = [(wall + timedelta(days=days)).replace(tzinfo=UTC).astimezone(place).utcoffset() for days in (-2, 2)]
+    offsets = [offset for offset in around if offset is not None]
+    tried = [(wall - offset).replace(tzinfo=UTC) for offset in offsets]
+    shown = [instant for instant in tried if instant.astimezone(place).replace(tzinfo=None, fold=0) == wall]
+    # The offset before the change read onto a skipped time is the same time moved on by the gap.
+    return min(shown) if shown else tried[0]

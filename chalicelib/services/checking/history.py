@@ -1,0 +1,126 @@
+"""I19 and I12: the event log tells of everything that happened, in order, and what was issued is what was told."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from chalicelib.domain.documents.checkouts import Checkout
+from chalicelib.domain.documents.customers import Customer
+from chalicelib.domain.documents.invoices import Invoice, Source
+from chalicelib.domain.documents.links import PaymentLink
+from chalicelib.domain.documents.payments import Payment
+from chalicelib.domain.documents.subscriptions import Subscription
+from chalicelib.domain.machines import CheckoutStatus, InvoiceStatus, SubscriptionStatus
+from chalicelib.services.checking.books import Books, booked
+from chalicelib.services.checking.report import Finding, Violation
+from chalicelib.services.ports import Record
+
+ONCE: Final = frozenset({
+    "customer.created", "payment_link.created", "checkout.started", "checkout.completed", "invoice.issued",
+    "invoice.paid", "payment.succeeded", "payment.settled", "subscription.created", "subscription.activated",
+    "subscription.canceled", "subscription.expired",
+})  # fmt: skip
+"""What happens to one record at most once."""
+
+_ALPHABET: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+
+
+def happenings_are_told(books: Books) -> Iterator[Finding]:
+    """I19: each record's events are there, each once, and the last one shows the record as it is."""
+    for kind in (Customer, PaymentLink, Checkout, Invoice, Payment, Subscription):
+        for record in books.all(kind):
+            events = books.events_of.get(record.id, ())
+            told = Counter(event.type for event in events)
+            for type_ in sorted(_due(books, record)):
+                if not told[type_]:
+                    yield Violation("I19", record.id, f"no event {type_}")
+            for type_ in sorted(ONCE & told.keys()):
+                if told[type_] > 1:
+                    yield Violation("I19", record.id, f"{told[type_]} events {type_}")
+            status = str(getattr(record, "status", ""))
+            shown = [event.data["object"]["status"] for event in events if "status" in event.data.get("object", {})]
+            if status and shown and shown[-1] != status:
+                yield Violation("I19", record.id, f"it is {status}, its last event tells of {shown[-1]}")
+
+
+def _due(books: Books, record: Record) -> set[str]:
+    """The types of event that a record must have by now."""
+    match record:
+        case Customer():
+            return {"customer.created"}
+        case PaymentLink():
+            return {"payment_link.created"}
+        case Checkout():
+            return {"checkout.started"} | _when(record.status is CheckoutStatus.COMPLETED, "checkout.completed")
+        case Invoice():
+            issued = _when(record.status is not InvoiceStatus.DRAFT, "invoice.issued")
+            return issued | _when(record.status is InvoiceStatus.PAID, "invoice.paid")
+        case Payment():
+            return _when(bool(booked([record])), "payment.succeeded")
+        case Subscription():
+            first = [each for each in books.billed_of.get(record.id, ()) if each.period.index == 0]
+            begun_later = any(each.invoice.source is Source.SUBSCRIPTION for each in first)
+            return (
+                {"subscription.created"}
+                | _when(begun_later, "subscription.activated")
+                | _when(record.status is SubscriptionStatus.CANCELED, "subscription.canceled")
+                | _when(record.status is SubscriptionStatus.EXPIRED, "subscription.expired")
+                | _when(bool(record.past_due_invoices), "subscription.past_due")
+            )
+        case _:
+            return set()
+
+
+def _when(condition: bool, type_: str) -> set[str]:
+    return {type_} if condition else set()
+
+
+def events_are_in_order(books: Books) -> Iterator[Finding]:
+    """I19: an event's id carries the time it tells of, so that the log sorts as things happened."""
+    for event in books.events:
+        at = _time_in(event.id)
+        if at is None or at != event.occurred_at - timedelta(microseconds=event.occurred_at.microsecond % 1000):
+            yield Violation("I19", event.id, f"its id does not carry the time {event.occurred_at.isoformat()}")
+
+
+def _time_in(event_id: str) -> datetime | None:
+    """The time in the first ten letters of a ULID (github.com/ulid/spec)."""
+    body = event_id.rpartition("_")[2]
+    if len(body) != 26 or any(letter not in _ALPHABET for letter in body):
+        return None
+    milliseconds = 0
+    for letter in body[:10]:
+        milliseconds = milliseconds * 32 + _ALPHABET.index(letter)
+    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=milliseconds)
+
+
+def what_was_issued_stays(books: Books) -> Iterator[Finding]:
+    """I12: an issued invoice has its snapshot, and is what its `invoice.issued` told and its checkout agreed."""
+    for invoice in books.all(Invoice):
+        if invoice.status is InvoiceStatus.DRAFT:
+            continue
+        if invoice.snapshot is None or invoice.issued_at is None:
+            yield Violation("I12", invoice.id, "it is issued without a snapshot or a time")
+        for event in books.events_of.get(invoice.id, ()):
+            if event.type == "invoice.issued":
+                yield from _changed_since(invoice, event.data.get("object", {}))
+        checkout = books.find(Checkout, invoice.checkout_id)
+        if checkout is not None and checkout.totals != invoice.totals:
+            agreed, total = checkout.totals.total.minor, invoice.totals.total.minor
+            yield Violation("I12", invoice.id, f"its checkout agreed to {agreed}, it bills {total}, or by other lines")
+
+
+def _changed_since(invoice: Invoice, told: Mapping[str, Any]) -> Iterator[Finding]:
+    now: dict[str, Any] = {
+        "number": invoice.number,
+        "total": invoice.totals.total.minor,
+        "currency": invoice.currency,
+        "customer": invoice.customer_id,
+        "subscription": invoice.subscription_id,
+    }
+    for name, value in now.items():
+        if name in told and told[name] != value:
+            yield Violation("I12", invoice.id, f"its {name} was issued as {told[name]} and is {value}")

@@ -1,0 +1,1 @@
+"""Invoices in the buyer's hands: paid on their own page."""

@@ -1,0 +1,74 @@
+"""Answers that nobody gave, in the shape of each service, as the client libraries get them off the wire."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+import stripe
+from botocore.awsrequest import AWSResponse
+from botocore.exceptions import ConnectionClosedError, ReadTimeoutError
+
+from chalicelib.services.ports import Service
+
+_NOWHERE: Final = "http://faults.invalid"
+
+# Codes of the services' API references: DynamoDB and SQS (Common Errors), SES v2 (Errors of SendEmail), S3 (Error codes).
+_THROTTLED: Final[dict[str, tuple[int, str]]] = {
+    "dynamodb": (400, "ThrottlingException"),
+    "sqs": (400, "RequestThrottled"),
+    "ses": (429, "TooManyRequestsException"),
+    "s3": (503, "SlowDown"),
+}
+_CODE_OF_STATUS: Final = {500: "InternalServerError", 503: "ServiceUnavailable"}
+
+
+@dataclass(frozen=True, slots=True)
+class _Body:
+    """A body as botocore reads it."""
+
+    content: bytes
+
+    def stream(self) -> Iterator[bytes]:
+        """All of it at once."""
+        yield self.content
+
+
+def answer_of(service: Service, status: int, *, throttled: bool) -> Any:
+    """A refusal as it comes off the wire; a throttled one has the service's own status.
+
+    Raises OSError for plain HTTP, where no client library of ours has a shape.
+    """
+    if service == "http":
+        raise ConnectionError("told to fail")
+    if service == "stripe":
+        body = {"error": {"type": "api_error", "message": "told to fail"}}
+        return json.dumps(body), status, {"Request-Id": "req_forged"}
+    code = _CODE_OF_STATUS.get(status, "InternalFailure")
+    if throttled:
+        status, code = _THROTTLED[service]
+    if service == "s3":
+        text = f"<Error><Code>{code}</Code><Message>told to fail</Message></Error>"
+        return AWSResponse(_NOWHERE, status, {"Content-Type": "application/xml"}, _Body(text.encode()))
+    # DynamoDB and SQS name the error in the body, SES in a header.
+    headers = {"Content-Type": "application/x-amz-json-1.0", "x-amzn-errortype": code}
+    text = json.dumps({"__type": code, "message": "told to fail"})
+    return AWSResponse(_NOWHERE, status, headers, _Body(text.encode()))
+
+
+def timed_out(service: Service) -> Exception:
+    """What a client raises when no answer came in time."""
+    if service == "stripe":
+        return stripe.APIConnectionError("told to time out", should_retry=True)
+    return TimeoutError("told to time out") if service == "http" else ReadTimeoutError(endpoint_url=_NOWHERE)
+
+
+def cut_off(service: Service) -> Exception:
+    """What a client raises when the connection ended before the answer."""
+    if service == "stripe":
+        return stripe.APIConnectionError("told to lose the answer", should_retry=True)
+    if service == "http":
+        return ConnectionResetError("told to lose the answer")
+    return ConnectionClosedError(endpoint_url=_NOWHERE)
