@@ -25,7 +25,7 @@ from tests.web import samples
 
 STRIPE_JS = "/gallery_stripe.js"
 # A bare Linux draws system-ui with whatever comes first; pictures prefer a face like those on phones and desktops.
-_FONTS = """<?xml version="1.0"?><!DOCTYPE fontconfig SYSTEM "fonts.dtd"><fontconfig>
+FONTS = """<?xml version="1.0"?><!DOCTYPE fontconfig SYSTEM "fonts.dtd"><fontconfig>
 <include ignore_missing="yes">/etc/fonts/fonts.conf</include>
 <match target="pattern"><edit name="family" mode="prepend_first" binding="strong">
 <string>Inter</string><string>Roboto</string><string>Noto Sans</string><string>Liberation Sans</string></edit></match>
@@ -176,7 +176,7 @@ def take_pictures(out: Path, only: str = "") -> None:
 
     out.mkdir(parents=True, exist_ok=True)
     fonts = out / "fonts.conf"
-    fonts.write_text(_FONTS)
+    fonts.write_text(FONTS)
     with served() as origin, sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=shutil.which("chromium"),
