@@ -324,3 +324,30 @@ def test_an_unknown_outcome_blocks_another_try_until_stripe_has_been_asked(shop:
     assert len(shop.stripe.calls_of("confirm_with_token")) == 1
     assert shop.press(replace(form, confirmation_token=shop.token())).ending is Ending.PAID
     assert len(shop.succeeded()) == len(shop.invoices()) == 1
+
+
+def test_a_share_of_a_period_that_has_shrunk_since_the_last_try_is_another_order(shop: Shop) -> None:
+    from tests.services.shop import monthly_line
+
+    link = shop.link("Membership from the 15th", monthly_line(anchor_day=15))
+    shop.clock.set(shop.clock.now().replace(hour=20, minute=0) + timedelta(days=1))
+
+    def price() -> int:
+        from chalicelib.services.checkouts.opening import open_link
+
+        page = open_link(shop.ports, "pinewood", link.id, link.secret, None)
+        return page.plan_at(shop.clock.now()).due_today.total.minor
+
+    first = price()
+    form = shop.buyer(link, expected_total=first, confirmation_token=shop.token("pm_card_chargeDeclined"))
+    assert shop.press(form).ending is Ending.DECLINED
+    shop.after(hours=20)
+    second = price()
+    assert second < first
+    again = replace(form, expected_total=second, confirmation_token=shop.token())
+    assert shop.press(again).ending is Ending.CHANGED
+    fresh = shop.buyer(link, expected_total=second)
+    assert shop.press(fresh).ending is Ending.PAID
+    [invoice] = shop.invoices()
+    assert invoice.totals.total == invoice.paid == usd(second)
+    assert [intent.amount for intent in shop.succeeded()] == [usd(second)]

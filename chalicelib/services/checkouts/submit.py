@@ -15,7 +15,6 @@ from typing import Final
 
 from chalicelib.domain.billing.agreement import Plan
 from chalicelib.domain.documents.checkouts import CHECKOUT_LIFE, Checkout, Consent
-from chalicelib.domain.documents.links import PaymentLink
 from chalicelib.domain.documents.merchants import Merchant
 from chalicelib.domain.documents.parts import AttemptOutcome, Part
 from chalicelib.domain.ids import derived_id, time_of
@@ -130,7 +129,7 @@ def _claim(ports: Ports, page: LinkPage, request: Submit) -> Checkout | Submitte
             return Submitted(Ending.CHECKING)
         if page.closed is not None:
             return Submitted(Ending.CLOSED, closed=page.closed)
-        if checkout.expires_at <= now or not _same_order(checkout, page.link):
+        if checkout.expires_at <= now or not _same_order(checkout, page, now):
             # One checkout sells one order: what was changed meanwhile is sold by another, once this one is closed.
             expired = expire_checkout(ports, checkout.id, actor=ACTOR)
             paid = expired is not None and expired.status is CheckoutStatus.COMPLETED
@@ -266,5 +265,8 @@ def _paused_until(checkout: Checkout) -> datetime | None:
     return latest.at + PAUSE
 
 
-def _same_order(checkout: Checkout, link: PaymentLink) -> bool:
-    return (checkout.lines, checkout.discount, checkout.fees) == (link.lines, link.discount, link.fees)
+def _same_order(checkout: Checkout, page: LinkPage, now: datetime) -> bool:
+    link = page.link
+    same_lines = (checkout.lines, checkout.discount, checkout.fees) == (link.lines, link.discount, link.fees)
+    # The share of a period that ends on an anchor day shrinks from day to day, so the same lines may cost less by now.
+    return same_lines and page.plan_at(now).due_today.total == checkout.part.amount
