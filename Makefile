@@ -8,7 +8,7 @@ STAMP := $(VENV)/.till-$(PINS)
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint types format setup clean
+.PHONY: help run check test lint types format setup clean
 
 help: ## Show what can be done
 	@echo 'Till. The targets set up what they need; the first run takes a few minutes and the network.'
@@ -20,6 +20,9 @@ help: ## Show what can be done
 run: $(STAMP) ## Run Till, and all of AWS and Stripe that it uses, on this machine
 	@$(PY) -m infra.local.prepare database
 	@exec $(PY) -m infra.local
+
+check: $(STAMP) ## Check what must always hold on the machine that `make run` runs, against its Stripe too
+	@$(PY) -m infra.local.check
 
 test: $(STAMP) ## Run every test, browser journeys included
 	@$(PY) -m infra.local.prepare database browser
@@ -38,6 +41,10 @@ format: $(STAMP) ## Rewrite the code in the project's format
 
 setup: $(STAMP) ## Only set up, for working offline afterwards
 	@$(PY) -m infra.local.prepare database browser
+
+guards: $(STAMP) ## Take out each guard of the money paths, in a copy, and see a test go red
+	@$(PY) -m infra.local.prepare database
+	@exec $(PY) -m tests.guards
 
 clean: ## Remove what set-up and tests made
 	rm -rf $(VENV) .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis build

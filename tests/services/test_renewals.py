@@ -243,9 +243,10 @@ def test_a_merchant_that_cannot_transact_is_invoiced_for_but_not_charged(shop: S
     merchant = shop.store.get(type(shop.merchant), shop.merchant.id)
     commit(shop.ports, [Update(replace(merchant, can_transact=False))])
     shop.clock.set(at(2, 28))
-    shop.settle()
+    shop.run()
     invoice = shop.invoices()[1]
-    assert (invoice.status, invoice.collection_blocked) == ("open", "disconnected")
+    assert (invoice.status, invoice.collection_blocked, invoice.charge_at) == ("open", "disconnected", None)
+    shop.settle()
     assert len(shop.stripe.calls_of("confirm_off_session")) == 0
 
 
@@ -299,3 +300,47 @@ def test_what_is_listed_was_created_when_its_id_says_also_after_an_outage(shop: 
     for kind in (Invoice, Payment, Subscription, Checkout):
         for record in shop.store.all(kind):
             assert time_of(record.id) == record.created_at, record
+
+
+def test_a_charge_message_that_comes_again_after_a_decline_charges_nothing(shop: Shop) -> None:
+    subscription = shop.subscribe()
+    shop.settle()
+    assert subscription.method is not None
+    shop.stripe.behave(subscription.method.payment_method_id, "pm_card_chargeCustomerFail")
+    shop.clock.set(at(2, 28))
+    shop.run()
+    timer = charge_timer(shop.invoices()[1])
+    assert timer is not None
+    shop.settle()
+    confirms = len(shop.stripe.calls_of("confirm_off_session"))
+    assert charge_invoice(shop.ports, timer) == "stale"
+    assert len(shop.stripe.calls_of("confirm_off_session")) == confirms
+    assert len(shop.invoices()[1].part.attempts) == 1
+
+
+def test_an_intent_that_stripe_cancelled_before_it_was_confirmed_is_replaced(shop: Shop) -> None:
+    shop.subscribe()
+    shop.settle()
+    shop.clock.set(at(2, 28))
+    shop.stripe.fail("confirm_off_session", effect=False)
+    shop.run()
+    shop.run()
+    shop.stripe.give_up(shop.invoices()[1].part.intent_id or "")
+    shop.settle()
+    invoice = shop.invoices()[1]
+    assert (invoice.status, invoice.part.generation) == ("paid", 2)
+    assert len(shop.succeeded()) == 2
+
+
+def test_the_same_success_reported_twice_is_booked_once(shop: Shop) -> None:
+    from chalicelib.services.billing.outcomes import apply_intent
+
+    shop.subscribe()
+    shop.settle()
+    shop.clock.set(at(2, 28))
+    shop.settle()
+    paid, events = shop.invoices()[1], len(shop.event_types())
+    intent = next(each for each in shop.stripe.intents() if each.id == paid.part.intent_id)
+    assert apply_intent(shop.ports, paid.id, intent, actor="test") == paid
+    assert len(shop.event_types()) == events
+    assert len(shop.payments()) == 2

@@ -13,7 +13,7 @@ from typing import Final
 from chalicelib.domain.documents.invoices import CollectionBlock, Invoice
 from chalicelib.domain.documents.merchants import Merchant
 from chalicelib.domain.documents.methods import StoredMethod
-from chalicelib.domain.documents.parts import AttemptOutcome
+from chalicelib.domain.documents.parts import AttemptOutcome, Part
 from chalicelib.domain.documents.subscriptions import Subscription
 from chalicelib.domain.documents.timers import Timer, TimerKind
 from chalicelib.domain.machines import InvoiceStatus, PartState, SubscriptionStatus
@@ -24,6 +24,7 @@ from chalicelib.services.ports import (
     DropTimer,
     Intent,
     IntentStatus,
+    KeySpent,
     Ports,
     ProviderRefused,
     Update,
@@ -97,17 +98,11 @@ def _charge(ports: Ports, merchant: Merchant, invoice: Invoice, method: StoredMe
             invoice.part.in_doubt and _is_old(invoice, now) and intent.decline is not None
         ):
             return _stored(ports, invoice, intent)
+    # A try in doubt is made again under its own key: Stripe answers what it answered then, or does it now.
     if not invoice.part.in_doubt:
         claimed = invoice.with_part(invoice.part.claimed(now))
         commit(ports, [Update(claimed)])
         invoice = written(claimed)
-    elif invoice.part.intent_id is not None and _is_old(invoice, now):
-        # Its idempotency key may be forgotten by now. Stripe has just said that it was never confirmed, so this try
-        # ends here and a new one, with a key of its own, begins. A younger try is confirmed again under its own key:
-        # Stripe answers what it answered then, or does it now.
-        ended = invoice.with_part(invoice.part.ended(AttemptOutcome.ABANDONED).claimed(now))
-        commit(ports, [Update(ended)])
-        invoice = written(ended)
     invoice = ensure_intent(
         ports,
         merchant,
@@ -131,6 +126,12 @@ def _charge(ports: Ports, merchant: Merchant, invoice: Invoice, method: StoredMe
                 key=confirm_key(intent_id, invoice.part),
             ),
         )
+    except KeySpent:
+        # Stripe failed under this key and will say so for a day, so the intent itself is asked what was done.
+        intent = ports.stripe.retrieve_intent(merchant.stripe_account, intent_id)
+        if _was_not_tried(invoice.part, intent):
+            commit(ports, [Update(invoice.with_part(invoice.part.ended(AttemptOutcome.ABANDONED)))])
+            raise
     except ProviderRefused as refused:
         # A refused request (a revoked key, say) did nothing and uses up no try. Only where the key was used with
         # other parameters, as when the method was replaced in between, does the next try need a key of its own.
@@ -149,6 +150,13 @@ def _may_confirm(intent: Intent) -> bool:
     )
 
 
+def _was_not_tried(part: Part, intent: Intent) -> bool:
+    """Whether an intent shows nothing of its part's newest try; a decline may be that of a try before."""
+    if intent.status is IntentStatus.REQUIRES_PAYMENT_METHOD and intent.decline is not None:
+        return any(attempt.outcome is AttemptOutcome.DECLINED for attempt in part.attempts)
+    return intent.status in (IntentStatus.REQUIRES_PAYMENT_METHOD, IntentStatus.REQUIRES_CONFIRMATION)
+
+
 def _is_with_buyer(invoice: Invoice, now: datetime) -> bool:
     latest = invoice.part.latest
     waiting = latest is not None and latest.on_session and latest.outcome is AttemptOutcome.REQUIRES_ACTION
@@ -161,6 +169,6 @@ def _is_old(invoice: Invoice, now: datetime) -> bool:
 
 
 def _stored(ports: Ports, invoice: Invoice, intent: Intent) -> str:
-    after = apply_intent(ports, invoice.id, intent, actor=ACTOR)
+    after = apply_intent(ports, invoice.id, intent, actor=ACTOR, asked_here=True)
     latest = after.part.latest
     return str(after.status if after.status is InvoiceStatus.PAID or latest is None else latest.outcome)

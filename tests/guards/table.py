@@ -1,0 +1,243 @@
+"""The guards of issue, charge and booking: where each stands, what the code is without it, and which tests hold it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Guard:
+    """`find` stands exactly once in `file`; `instead` is the code without the guard. One of `tests` must go red."""
+
+    what: str
+    file: str
+    find: str
+    instead: str
+    tests: tuple[str, ...]
+
+    def removed_from(self, text: str) -> str:
+        """The file without the guard. Raises ValueError where the guard is not found exactly once."""
+        if text.count(self.find) != 1:
+            raise ValueError(f"{self.what}: {self.find!r} stands {text.count(self.find)} times in {self.file}")
+        return text.replace(self.find, self.instead)
+
+
+SUBMIT = ("tests/services/test_checkout_submit.py",)
+RENEW = ("tests/services/test_renewals.py",)
+INTAKE = ("tests/services/test_intake.py",)
+PAYING = ("tests/services/test_invoice_paying.py",)
+STORE = ("tests/contract", "tests/storage/test_dynamodb_local.py", "tests/storage/test_races.py")
+
+_BOOKING = "chalicelib/services/checkouts/booking.py"
+_SUBMIT = "chalicelib/services/checkouts/submit.py"
+_ISSUING = "chalicelib/services/billing/issuing.py"
+_CHARGING = "chalicelib/services/billing/charging.py"
+_OUTCOMES = "chalicelib/services/billing/outcomes.py"
+_INTENTS = "chalicelib/services/payments/intents.py"
+_INTAKE = "chalicelib/services/intake.py"
+_TRANSACTION = "chalicelib/storage/transaction.py"
+
+GUARDS: tuple[Guard, ...] = (
+    # --- the press of the button
+    Guard("the amount the buyer saw", _SUBMIT, "!= request.expected_total", "!= agreed.due_today.total.minor", SUBMIT),
+    Guard(
+        "the secret of a checkout",
+        _SUBMIT,
+        "if page.checkout is not None and not _is_theirs(page.checkout, request):",
+        "if False:",
+        SUBMIT,
+    ),
+    Guard(
+        "asking Stripe before another try",
+        _SUBMIT,
+        "checkout = resolve(ports, page.merchant, checkout, actor=ACTOR)",
+        "pass",
+        SUBMIT,
+    ),
+    Guard(
+        "an unknown end blocks another try",
+        _SUBMIT,
+        "if may_be_running(checkout.part, now) or checkout.part.in_doubt:",
+        "if False:",
+        SUBMIT,
+    ),
+    Guard(
+        "the try's number in the confirm's key",
+        _INTENTS,
+        'return f"confirm-{intent_id}-{number}"',
+        'return f"confirm-{intent_id}"',
+        SUBMIT,
+    ),
+    Guard(
+        "the intent's key names part and generation",
+        _INTENTS,
+        'return f"pi-{invoice_id_of(owner)}-{part.number}-{part.generation}"',
+        "import uuid; return str(uuid.uuid4())",
+        SUBMIT,
+    ),
+    Guard("the order of one checkout", _SUBMIT, "or not _same_order(checkout, page, now):", "or False:", SUBMIT),
+    Guard("the pause after too many tries", _SUBMIT, "if paused is not None and now < paused:", "if False:", SUBMIT),
+    # --- booking
+    Guard(
+        "a completed checkout is not booked again",
+        _BOOKING,
+        "if checkout.status is CheckoutStatus.COMPLETED:",
+        "if False:",
+        SUBMIT + INTAKE,
+    ),
+    Guard(
+        "the number is taken with the booking",
+        _BOOKING,
+        "writes += [Update(taken), Update(done),",
+        "writes += [Update(done),",
+        SUBMIT,
+    ),
+    Guard(
+        "the checkout's state is written with the booking",
+        _BOOKING,
+        "writes += [Update(taken), Update(done),",
+        "writes += [Update(taken),",
+        SUBMIT,
+    ),
+    Guard(
+        "the amount Stripe reports",
+        "chalicelib/services/payments/matching.py",
+        "if intent.amount != part.amount:",
+        "if False:",
+        INTAKE,
+    ),
+    Guard("the receipt's timer", _BOOKING, "Insert(mail), SetTimer(mail_timer)]", "Insert(mail)]", SUBMIT),
+    Guard("a subscription's first timer", _BOOKING, "writes.append(SetTimer(due))", "pass", SUBMIT + RENEW),
+    Guard(
+        "a decline told late does not end a newer try",
+        "chalicelib/services/checkouts/outcomes.py",
+        "if may_be_running(part, now) and not asked_here:",
+        "if False:",
+        INTAKE,
+    ),
+    # --- issuing
+    Guard(
+        "the invoice's id follows from subscription and period",
+        _ISSUING,
+        'id=derived_id("inv", period.invoice_at, f"{subscription.id}#{index}")',
+        'id=ports.ids.new("inv", period.invoice_at)',
+        RENEW,
+    ),
+    Guard(
+        "the counter moves with the invoices",
+        _ISSUING,
+        "writes.append(Update(replace(series, last=taken)))",
+        "pass",
+        RENEW,
+    ),
+    Guard(
+        "the subscription moves on with its invoice",
+        _ISSUING,
+        "writes: list[Write] = [Insert(invoice), Update(moved)]",
+        "writes: list[Write] = [Insert(invoice)]",
+        RENEW,
+    ),
+    Guard(
+        "the charge timer is left by the issuing transaction",
+        _ISSUING,
+        "if invoice.charge_at is not None:\n        writes.append(SetTimer(",
+        "if False:\n        writes.append(SetTimer(",
+        RENEW,
+    ),
+    Guard("the next period's timer", _ISSUING, "if following is not None:", "if False:", RENEW),
+    Guard(
+        "a period is not issued before its time",
+        _ISSUING,
+        "return acts_at is not None and acts_at <= now and",
+        "return acts_at is not None and",
+        RENEW,
+    ),
+    Guard("what is more than seven days late is held", _ISSUING, "if now - planned_at > TOO_LATE:", "if False:", RENEW),
+    Guard(
+        "one charge a day and subscription", _ISSUING, "max(now, subscription.charge_not_before or now)", "now", RENEW
+    ),
+    Guard(
+        "a cancelled subscription is not billed",
+        _ISSUING,
+        "if subscription.cancel_at_period_end or subscription.is_last_issued:",
+        "if subscription.is_last_issued:",
+        RENEW,
+    ),
+    # --- charging
+    Guard(
+        "asking Stripe before a try in doubt is repeated",
+        _CHARGING,
+        "if invoice.part.intent_id is not None:\n        # An intent",
+        "if False:\n        # An intent",
+        RENEW + INTAKE,
+    ),
+    Guard(
+        "looking before creating once keys are forgotten",
+        _INTENTS,
+        "if not part.attempts or now - part.attempts[0].at < KEYS_LAST:",
+        "if True:",
+        RENEW,
+    ),
+    Guard(
+        "a stale charge timer does nothing",
+        _CHARGING,
+        "if invoice is None or invoice.charge_at != timer.due:",
+        "if invoice is None:",
+        RENEW,
+    ),
+    Guard(
+        "a merchant that cannot transact is not charged for",
+        _ISSUING,
+        "if not merchant.can_transact:",
+        "if False:",
+        RENEW,
+    ),
+    Guard("a refused request uses up no try", _CHARGING, 'if refused.code == "idempotency_error":', "if True:", RENEW),
+    Guard(
+        "the scheduler waits for a buyer who is paying",
+        _CHARGING,
+        "if invoice.part.latest is not None and invoice.part.latest.on_session:",
+        "if False:",
+        PAYING,
+    ),
+    Guard(
+        "a paid invoice is not booked again",
+        _OUTCOMES,
+        "if invoice.status is InvoiceStatus.PAID:",
+        "if False:",
+        RENEW + PAYING,
+    ),
+    Guard("a failed try of the buyer's changes no subscription", _OUTCOMES, "if buyer_is_there:", "if False:", PAYING),
+    # --- intake
+    Guard(
+        "an event's effects and its done are one",
+        _INTAKE,
+        "_take_over(ports, owner, intent, _done(row, str(intent.status)))",
+        "commit(ports, [], _done(row, str(intent.status))); _take_over(ports, owner, intent, [])",
+        INTAKE,
+    ),
+    Guard("an event of the other mode", _INTAKE, "if merchant.livemode != notice.livemode:", "if False:", INTAKE),
+    Guard(
+        "an event of another account",
+        _INTAKE,
+        "if merchant is None or merchant.stripe_account != notice.account:",
+        "if merchant is None:",
+        INTAKE,
+    ),
+    # --- the database's promises
+    Guard(
+        "an update's version",
+        _TRANSACTION,
+        'condition=Path("version") == number(record.version),\n                    return',
+        "condition=None,\n                    return",
+        STORE,
+    ),
+    Guard("a put only if absent", _TRANSACTION, 'condition=Path("id").does_not_exist(),', "condition=None,", STORE),
+    Guard(
+        "our own operation is recognised after a lost reply",
+        _TRANSACTION,
+        "if self._is_ours(reasons) or self._was_made(patience):",
+        "if False:",
+        STORE,
+    ),
+)
