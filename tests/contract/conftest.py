@@ -15,7 +15,7 @@ from tests.storage.records import Store, new_merchant
 
 STORES = ("fake", "dynamodb", "moto")
 MOTO_CANNOT = frozenset({"test_a_hundred_writes_are_one_transaction"})
-"""A big transaction takes moto seconds. Whatever needs several threads or a repeated token is for DynamoDB Local too."""
+"""A big transaction takes moto seconds. Whatever needs threads or a repeated token is for DynamoDB Local alone."""
 
 
 @pytest.fixture(scope="session")

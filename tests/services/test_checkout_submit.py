@@ -351,3 +351,15 @@ def test_a_share_of_a_period_that_has_shrunk_since_the_last_try_is_another_order
     [invoice] = shop.invoices()
     assert invoice.totals.total == invoice.paid == usd(second)
     assert [intent.amount for intent in shop.succeeded()] == [usd(second)]
+
+
+def test_the_same_success_reported_twice_is_booked_once(shop: Shop) -> None:
+    from chalicelib.services.checkouts.outcomes import apply_intent
+
+    form = shop.buyer(shop.one_time)
+    shop.press(form)
+    checkout, events = shop.store.get(Checkout, form.checkout_id), len(shop.event_types())
+    [intent] = shop.stripe.intents()
+    assert apply_intent(shop.ports, checkout.id, intent, actor="test") == checkout
+    assert len(shop.event_types()) == events
+    assert len(shop.invoices()) == len(shop.payments()) == 1
