@@ -46,6 +46,10 @@ guards: $(STAMP) ## Take out each guard of the money paths, in a copy, and see a
 	@$(PY) -m infra.local.prepare database
 	@exec $(PY) -m tests.guards
 
+soak: $(STAMP) ## Random journeys for MINUTES (15), faults at 2 % of calls, two schedulers, restarts; then every invariant
+	@$(PY) -m infra.local.prepare database
+	@exec $(PY) -m tests.soak
+
 clean: ## Remove what set-up and tests made
 	rm -rf $(VENV) .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis build
 

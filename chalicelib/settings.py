@@ -30,6 +30,7 @@ _SECRET_KEY: Final = re.compile(r"(sk|rk)_(live|test)_[A-Za-z0-9_]{8,}")
 _PUBLISHABLE_KEY: Final = re.compile(r"pk_(live|test)_[A-Za-z0-9_]{8,}")
 _WEBHOOK_SECRET: Final = re.compile(r"whsec_\S{8,}")
 _ORIGIN: Final = re.compile(r"https?://[A-Za-z0-9*.\-\[\]:]+")
+_PACE: Final = re.compile(r"[1-9][0-9]{0,4}/[1-9][0-9]{0,4}")
 _MERCHANT: Final = re.compile(r"mer_[a-z0-9][a-z0-9-]*")
 
 
@@ -43,7 +44,11 @@ class SettingsError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """One deployment. Endpoints are None where the provider's own are meant; secrets never show in a repr."""
+    """One deployment. Endpoints are None where the provider's own are meant; secrets never show in a repr.
+
+    `stripe_pace` is how many requests a second Stripe is sent, to one endpoint and in all; None is what suits an
+    account with Stripe's usual limits.
+    """
 
     stage: str
     public_base_url: str
@@ -68,6 +73,7 @@ class Settings:
     stripe_frame_origins: tuple[str, ...] = STRIPE_FRAME_ORIGINS
     stripe_connect_origins: tuple[str, ...] = STRIPE_CONNECT_ORIGINS
     direct_merchant: str | None = None
+    stripe_pace: tuple[int, int] | None = None
 
 
 def from_environment(env: Mapping[str, str]) -> Settings:
@@ -107,6 +113,9 @@ def from_environment(env: Mapping[str, str]) -> Settings:
         stripe_frame_origins=reader.origins("TILL_STRIPE_FRAME_ORIGINS", STRIPE_FRAME_ORIGINS),
         stripe_connect_origins=reader.origins("TILL_STRIPE_CONNECT_ORIGINS", STRIPE_CONNECT_ORIGINS),
         direct_merchant=reader.optional_matching("TILL_DIRECT_MERCHANT", _MERCHANT, "a merchant's id, mer_…"),
+        stripe_pace=_pace(
+            reader.optional_matching("TILL_STRIPE_PACE", _PACE, "two numbers: to one endpoint, a slash, in all")
+        ),
     )
     if reader.problems:
         raise SettingsError(tuple(reader.problems))
@@ -117,6 +126,11 @@ def from_environment(env: Mapping[str, str]) -> Settings:
 def load() -> Settings:
     """The settings of this process, read on the first call. Raises SettingsError."""
     return from_environment(os.environ)
+
+
+def _pace(text: str | None) -> tuple[int, int] | None:
+    endpoint, _, total = (text or "").partition("/")
+    return (int(endpoint), int(total)) if endpoint and total else None
 
 
 def _is_live(key: str) -> bool:

@@ -13,8 +13,11 @@ if TYPE_CHECKING:
     from chalicelib.services.ports import (
         Clock,
         Ids,
+        Inspection,
+        Ledger,
         Mailer,
         Pacer,
+        Pauses,
         PaymentProvider,
         Ports,
         Queues,
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
         Seam,
         Timers,
     )
+    from chalicelib.storage.schema import StoreConfig
     from chalicelib.storage.store import DynamoStore
 
 WEB_STRIPE_SECONDS = 8.0
@@ -39,19 +43,22 @@ class Wired:
         self._buyer_waits = buyer_waits
 
     @cached_property
-    def _store(self) -> DynamoStore:
-        from chalicelib.storage.store import DynamoStore, StoreConfig
+    def _tables(self) -> StoreConfig:
+        from chalicelib.storage.schema import StoreConfig
 
-        return DynamoStore(
-            StoreConfig(
-                region=self._settings.region,
-                endpoint_url=self._settings.dynamodb_endpoint,
-                records_table=self._settings.records_table,
-                events_table=self._settings.events_table,
-                timers_table=self._settings.timers_table,
-            ),
-            seam=self._seam,
+        return StoreConfig(
+            region=self._settings.region,
+            endpoint_url=self._settings.dynamodb_endpoint,
+            records_table=self._settings.records_table,
+            events_table=self._settings.events_table,
+            timers_table=self._settings.timers_table,
         )
+
+    @cached_property
+    def _store(self) -> DynamoStore:
+        from chalicelib.storage.store import DynamoStore
+
+        return DynamoStore(self._tables, seam=self._seam)
 
     @property
     def records(self) -> Records:
@@ -72,6 +79,12 @@ class Wired:
         from chalicelib.gateways.ids import RandomIds
 
         return RandomIds()
+
+    @cached_property
+    def pauses(self) -> Pauses:
+        from chalicelib.gateways.pauses import RandomPauses
+
+        return RandomPauses()
 
     @cached_property
     def queues(self) -> Queues:
@@ -95,7 +108,11 @@ class Wired:
         real_time = SystemClock()
         return SharedPacer(
             self._store.token_leases,
-            allowance_for(livemode=self._settings.stripe_livemode, buyer_waits=self._buyer_waits),
+            allowance_for(
+                livemode=self._settings.stripe_livemode,
+                buyer_waits=self._buyer_waits,
+                pace=self._settings.stripe_pace,
+            ),
             patience_seconds=WEB_SECONDS if self._buyer_waits else WORKER_SECONDS,
             now=lambda: real_time.now().timestamp(),
         )
@@ -105,6 +122,18 @@ class Wired:
         from chalicelib.gateways.mail import SesMailer
 
         return SesMailer(self._settings, seam=self._seam)
+
+    @cached_property
+    def inspection(self) -> Inspection:
+        from chalicelib.storage.inspection import DynamoInspection
+
+        return DynamoInspection(self._tables, seam=self._seam)
+
+    @cached_property
+    def ledger(self) -> Ledger:
+        from chalicelib.gateways.stripe.ledger import StripeLedger
+
+        return StripeLedger(self._settings, timeout_seconds=WORKER_STRIPE_SECONDS, seam=self._seam, pacer=self._pacer)
 
 
 @dataclass
@@ -116,6 +145,8 @@ class _Root:
     seam: Seam = OPEN
     web: Ports | None = None
     worker: Ports | None = None
+    inspection: Inspection | None = None
+    ledger: Ledger | None = None
 
 
 _root = _Root()
@@ -125,11 +156,13 @@ def configure(settings: Settings, clock: Clock | None = None, seam: Seam | None 
     """Run on these settings, this clock and behind this seam, forgetting every edge made before."""
     _root.settings, _root.clock, _root.seam = settings, clock, seam or OPEN
     _root.web = _root.worker = None
+    _root.inspection = _root.ledger = None
 
 
-def replace_ports(ports: Ports) -> None:
-    """Run on these ports, for pages and for workers."""
+def replace_ports(ports: Ports, inspection: Inspection | None = None, ledger: Ledger | None = None) -> None:
+    """Run on these ports, for pages and for workers, and have the checker read these two."""
     _root.web = _root.worker = ports
+    _root.inspection, _root.ledger = inspection, ledger
 
 
 def settings() -> Settings:
@@ -151,6 +184,25 @@ def worker_ports() -> Ports:
     if _root.worker is None:
         _root.worker = Wired(settings(), _root.clock, buyer_waits=False, seam=_root.seam)
     return _root.worker
+
+
+def inspection() -> Inspection:
+    """Everything that is stored, for the checker."""
+    if _root.inspection is None:
+        _root.inspection = _unhindered().inspection
+    return _root.inspection
+
+
+def ledger() -> Ledger:
+    """Stripe's own lists, for the checker."""
+    if _root.ledger is None:
+        _root.ledger = _unhindered().ledger
+    return _root.ledger
+
+
+def _unhindered() -> Wired:
+    # In front of the seam: what is told to fail there must not fail for the one who looks at what came of it.
+    return Wired(settings(), _root.clock, buyer_waits=False)
 
 
 def stripe_signature_is_valid(payload: bytes, header: str) -> bool:

@@ -13,6 +13,7 @@ from playwright.sync_api import Browser, sync_playwright
 from chalicelib.storage.schema import StoreConfig
 from infra.local.dynamodb_local import DynamoDbLocal, DynamoDbLocalUnavailable
 from infra.local.tables import TEMPLATE, create_tables
+from tests.faults.table import lines_of as matrix_lines
 
 REGION = "us-east-1"
 CHROMIUM_FLAGS = (
@@ -84,3 +85,12 @@ def browser() -> Iterator[Browser]:
         launched = playwright.chromium.launch(executable_path=chromium, args=list(CHROMIUM_FLAGS))
         yield launched
         launched.close()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """What the kill matrix did, where it was run."""
+    lines = matrix_lines(report for reports in terminalreporter.stats.values() for report in reports)
+    if lines:
+        terminalreporter.section("kill matrix")
+        for line in lines:
+            terminalreporter.write_line(line)

@@ -23,20 +23,22 @@ _LOG: Final = logging.getLogger("till.pacing")
 LIVE: Final = Allowance(endpoint=20, total=80)
 TEST: Final = Allowance(endpoint=20, total=20)
 
-RESERVED: Final = 2
-"""Requests a second, to each endpoint and in all, that workers leave to pages: no billing run keeps a buyer waiting."""
+_RESERVED: Final = 10
+"""One part in so many is left to pages by workers, so that no billing run keeps a buyer waiting."""
 
 WEB_SECONDS: Final = 1.1
 """How long a page waits: always until the next second, whose reserve it then finds."""
 WORKER_SECONDS: Final = 10.0
 _SPREAD_SECONDS: Final = 0.05
 """Those who wait for the same second begin it this far apart."""
+_CHANCE: Final = random.SystemRandom().random
 
 
-def allowance_for(*, livemode: bool, buyer_waits: bool) -> Allowance:
-    """What a page may take of a second, or a worker."""
-    whole = LIVE if livemode else TEST
-    return whole if buyer_waits else Allowance(whole.endpoint - RESERVED, whole.total - RESERVED)
+def allowance_for(*, livemode: bool, buyer_waits: bool, pace: tuple[int, int] | None = None) -> Allowance:
+    """What a page may take of a second, or a worker; `pace` takes the place of the usual limits where it is given."""
+    whole = Allowance(*pace) if pace is not None else LIVE if livemode else TEST
+    reserved = 0 if buyer_waits else max(1, min(whole.endpoint, whole.total) // _RESERVED)
+    return Allowance(max(1, whole.endpoint - reserved), max(1, whole.total - reserved))
 
 
 class SharedPacer:
@@ -54,7 +56,7 @@ class SharedPacer:
         patience_seconds: float,
         now: Callable[[], float],
         sleep: Callable[[float], None] = time.sleep,
-        chance: Callable[[], float] = random.SystemRandom().random,
+        chance: Callable[[], float] = _CHANCE,
     ) -> None:
         """`now` is real time in seconds since 1970; `chance` a number from 0 to 1."""
         self._leases = leases

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import parse_qsl, urlsplit
@@ -11,10 +11,14 @@ from chalice.app import Request, Response
 
 from chalicelib import wiring
 from chalicelib.domain.errors import TillError
-from chalicelib.handlers.buyer_pages import json_answer, redirect
+from chalicelib.handlers.buyer_pages import CHANGED, TIMED_OUT
+from chalicelib.handlers.buyer_responses import json_answer, redirect, wait, whole_minute
+from chalicelib.observability import emit_metric, get_logger
 from chalicelib.services.checkouts.submit import Ending, Submitted
 from chalicelib.web.views.common import Decline
 from chalicelib.web.words import decline_words, too_many_tries_words
+
+_LOG: Final = get_logger("till.buyer")
 
 MOST_BYTES: Final = 64_000
 MOST_FIELDS: Final = 50
@@ -46,20 +50,12 @@ def require_own_origin(request: Request) -> None:
     """A form of ours is posted from our own pages: browsers say where a post comes from. Raises TillError."""
     origin = request.headers.get("origin")
     ours = urlsplit(wiring.settings().public_base_url)
-    if origin is not None and origin != f"{ours.scheme}://{ours.netloc}":
+    own = origin == f"{ours.scheme}://{ours.netloc}"
+    if origin is None:
+        # Every browser of today sends Origin with a post; one that does not may send this (W3C, Fetch Metadata).
+        own = request.headers.get("sec-fetch-site", "same-origin") in ("same-origin", "none")
+    if not own:
         raise TillError("insufficient_scope", "This form was sent from another site.")
-
-
-def is_scripted(request: Request) -> bool:
-    """Whether the page's script asks, which reads JSON."""
-    return "application/json" in (request.headers.get("accept") or "")
-
-
-def address_of(request: Request) -> str | None:
-    """Where a request came from, as API Gateway saw it."""
-    identity: Mapping[str, object] = request.context.get("identity") or {}
-    found = identity.get("sourceIp")
-    return str(found) if found else None
 
 
 def go(scripted: bool, status: str, location: str) -> Response:
@@ -72,9 +68,9 @@ def tell(
 ) -> Response:
     """Tell how a try ended. `show_form` draws the page again with a note, for who has no script."""
 
-    def declined(status: str, words: Decline) -> Response:
+    def declined(words: Decline) -> Response:
         if scripted:
-            return json_answer({"status": status, "title": words.title, "text": words.text})
+            return json_answer({"status": str(done.ending), "title": words.title, "text": words.text})
         return show_form(words)
 
     match done.ending:
@@ -90,11 +86,24 @@ def tell(
             )
         case Ending.DECLINED:
             code = done.decline.code if done.decline else None
-            return declined("declined", decline_words(code, done.decline.decline_code if done.decline else None))
+            return declined(decline_words(code, done.decline.decline_code if done.decline else None))
         case Ending.TOO_MANY_TRIES:
             until = done.until or wiring.ports().clock.now()
-            return declined("too_many_tries", too_many_tries_words(until, timezone))
-        case Ending.CHANGED | Ending.TIMED_OUT:
-            return go(scripted, "changed", f"{places.form}?changed=1")
+            return wait(declined(too_many_tries_words(whole_minute(until), timezone)), until)
+        case Ending.CHANGED:
+            return back_to_form(scripted, places.form, CHANGED)
+        case Ending.TIMED_OUT:
+            return back_to_form(scripted, places.form, TIMED_OUT)
         case Ending.CLOSED:
             return go(scripted, "closed", places.form)
+
+
+def back_to_form(scripted: bool, form: str, why: str) -> Response:
+    """Lead to the form as it is now; `why` is CHANGED or TIMED_OUT, and stands in its address."""
+    return go(scripted, "changed", f"{form}?{why}=1")
+
+
+def report_pause(link_id: str) -> None:
+    """Tell the operator that a link was paused: an alarm stands on this metric; the event tells the merchant."""
+    emit_metric("links_paused", 1)
+    _LOG.error("link_paused", extra={"link": link_id})

@@ -15,7 +15,7 @@ from chalicelib.domain.errors import NotFound
 from chalicelib.domain.ids import split_page_token
 from chalicelib.handlers import checkout_tokens, presenting
 from chalicelib.handlers.buyer_answers import form_fields, require_own_origin
-from chalicelib.handlers.buyer_pages import html, redirect
+from chalicelib.handlers.buyer_responses import html, redirect
 from chalicelib.services.ports import Index
 from chalicelib.services.subscriptions import cancel, ends_at
 from chalicelib.web.forms import parse_cancel_form

@@ -19,15 +19,15 @@ from chalicelib.domain.machines import InvoiceStatus, PartState
 from chalicelib.handlers import checkout_tokens, presenting
 from chalicelib.handlers.buyer_answers import (
     Places,
-    address_of,
+    back_to_form,
     form_fields,
-    go,
-    is_scripted,
     require_own_origin,
     tell,
 )
-from chalicelib.handlers.buyer_pages import html, json_answer, redirect
+from chalicelib.handlers.buyer_pages import CHANGED, TIMED_OUT
+from chalicelib.handlers.buyer_responses import html, is_scripted, json_answer, query_of, redirect
 from chalicelib.handlers.mail_composer import subscriptions_of
+from chalicelib.handlers.sources import address_of, source_of
 from chalicelib.services.invoices.paying import (
     InvoiceView,
     PayInvoice,
@@ -35,7 +35,6 @@ from chalicelib.services.invoices.paying import (
     pay_invoice,
     resolve_invoice,
 )
-from chalicelib.services.payments.running import may_be_running
 from chalicelib.services.ports import ProviderBusy, ProviderUnavailable
 from chalicelib.web.forms import FormErrors, parse_checkout_form
 from chalicelib.web.headers import PageKind
@@ -124,10 +123,10 @@ def show_pay(request: Request, slug: str, token: str) -> Response:
     view = _open(slug, token)
     if not view.payable:
         return redirect(_url(view))
-    if may_be_running(view.invoice.part, wiring.ports().clock.now()):
+    if view.invoice.part.in_doubt:
         return redirect(_url(view, more="/return"))
-    changed = bool(request.query_params and request.query_params.get("changed"))
-    return _form(view, decline=_last_decline(view.invoice), changed=changed)
+    asked = query_of(request)
+    return _form(view, decline=_last_decline(view.invoice), changed=CHANGED in asked, timed_out=TIMED_OUT in asked)
 
 
 def _last_decline(invoice: Invoice) -> Decline | None:
@@ -141,7 +140,9 @@ def _last_decline(invoice: Invoice) -> Decline | None:
     return None
 
 
-def _form(view: InvoiceView, *, decline: Decline | None = None, changed: bool = False) -> Response:
+def _form(
+    view: InvoiceView, *, decline: Decline | None = None, changed: bool = False, timed_out: bool = False
+) -> Response:
     ports, settings = wiring.ports(), wiring.settings()
     invoice, merchant, now = view.invoice, view.merchant, ports.clock.now()
     if invoice.snapshot is None:
@@ -169,6 +170,7 @@ def _form(view: InvoiceView, *, decline: Decline | None = None, changed: bool = 
         values=CheckoutValues(buyer.email or "", buyer.name),
         decline=decline,
         changed=changed,
+        timed_out=timed_out,
         billed_to=buyer.name,
     )
     return html(render_pay_page(page), PageKind.PAY, nonce=nonce)
@@ -183,10 +185,12 @@ def take_pay(request: Request, slug: str, token: str) -> Response:
     form = parse_checkout_form(form_fields(request))
     places = Places(paid=_url(view, "receipt"), waiting=_url(view, more="/return"), form=_url(view, more="/pay"))
     if isinstance(form, FormErrors):
-        return go(scripted, "changed", f"{places.form}?changed=1")
+        return back_to_form(scripted, places.form, CHANGED)
     signed = checkout_tokens.read(settings.form_secret, INVOICE_FORM, form.form_token, ports.clock.now())
-    if signed != view.invoice.id or form.expected_total is None:
-        return go(scripted, "changed", f"{places.form}?changed=1")
+    if signed != view.invoice.id:
+        return back_to_form(scripted, places.form, TIMED_OUT)
+    if form.expected_total is None:
+        return back_to_form(scripted, places.form, CHANGED)
     if form.confirmation_token is None:
         return redirect(places.form)
     done = pay_invoice(
@@ -200,6 +204,7 @@ def take_pay(request: Request, slug: str, token: str) -> Response:
             return_url=places.waiting,
             consent_words=_consent,
             address=address_of(request),
+            source=source_of(request, settings.form_secret),
         ),
     )
     return tell(done, scripted, places, view.merchant.timezone, lambda words: _form(view, decline=words))

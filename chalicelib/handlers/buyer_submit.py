@@ -10,27 +10,29 @@ from chalicelib import wiring
 from chalicelib.handlers import checkout_tokens, presenting
 from chalicelib.handlers.buyer_answers import (
     Places,
-    address_of,
+    back_to_form,
     form_fields,
-    go,
-    is_scripted,
+    report_pause,
     require_own_origin,
     tell,
 )
 from chalicelib.handlers.buyer_pages import (
+    CHANGED,
     CHECKOUT_FORM,
+    TIMED_OUT,
     checkout_url,
     closed_page,
-    json_answer,
     link_parts,
     pay_url,
     render_form,
 )
+from chalicelib.handlers.buyer_responses import is_scripted, json_answer
 from chalicelib.handlers.checkout_tokens import CheckoutToken
+from chalicelib.handlers.sources import address_of, source_of
 from chalicelib.services.checkouts.opening import LinkPage, open_link
 from chalicelib.services.checkouts.submit import Submit, submit
 from chalicelib.web.forms import CheckoutForm, FormErrors, parse_checkout_form
-from chalicelib.web.views.common import Decline
+from chalicelib.web.views.common import Decline, FieldProblem
 from chalicelib.web.views.pay import CheckoutValues
 from chalicelib.web.words import consent_text
 
@@ -47,21 +49,20 @@ def take_submit(request: Request, slug: str, token: str) -> Response:
     signed = checkout_tokens.read(settings.form_secret, f"{CHECKOUT_FORM}:{link_id}", fields.get("form_token", ""), now)
     mine = None if signed is None else checkout_tokens.parse(signed)
     here = pay_url(settings, slug, token)
-    if mine is None:
-        return go(scripted, "changed", f"{here}?changed=1")
-    if isinstance(form, FormErrors):
-        if scripted:
+    if mine is None or isinstance(form, FormErrors) or form.expected_total is None or form.confirmation_token is None:
+        # Nothing will be tried, and nobody is led to a page that there is not.
+        page = open_link(ports, slug, link_id, secret, None)
+        if mine is None:
+            return back_to_form(scripted, here, TIMED_OUT)
+        if isinstance(form, FormErrors) and scripted:
             errors = [{"field": problem.field, "message": problem.message} for problem in form.problems]
             return json_answer({"status": "invalid", "errors": errors}, 422)
-        page = open_link(ports, slug, link_id, secret, None)
-        if page.closed is not None:
-            return closed_page(page, page.closed)
-        return render_form(page, mine, token, values=form.values, errors=form.problems)
-    if form.expected_total is None:
-        return go(scripted, "changed", f"{here}?changed=1")
-    if form.confirmation_token is None:
+        if isinstance(form, FormErrors):
+            return _again(page, mine, token, form.values, form.problems)
+        if form.expected_total is None:
+            return back_to_form(scripted, here, CHANGED)
         # Without script there is no card form, and the page says so; what was typed stays.
-        return _again(slug, token, mine, form, None)
+        return _again(page, mine, token, _typed(form))
     done = submit(
         ports,
         Submit(
@@ -77,22 +78,39 @@ def take_submit(request: Request, slug: str, token: str) -> Response:
             return_url=checkout_url(settings, "return", slug, mine),
             consent_words=_consent,
             address=address_of(request),
+            source=source_of(request, settings.form_secret),
         ),
     )
+    if done.paused_link:
+        report_pause(link_id)
     places = Places(
         paid=checkout_url(settings, "receipt", slug, mine),
         waiting=checkout_url(settings, "return", slug, mine),
         form=here,
     )
     timezone = "UTC" if done.until is None else open_link(ports, slug, link_id, secret, None).merchant.timezone
-    return tell(done, scripted, places, timezone, lambda words: _again(slug, token, mine, form, words))
+
+    def form_with(words: Decline) -> Response:
+        return _again(open_link(ports, slug, link_id, secret, None), mine, token, _typed(form), decline=words)
+
+    return tell(done, scripted, places, timezone, form_with)
 
 
-def _again(slug: str, token: str, mine: CheckoutToken, form: CheckoutForm, words: Decline | None) -> Response:
-    page = open_link(wiring.ports(), slug, *link_parts(token), None)
+def _typed(form: CheckoutForm) -> CheckoutValues:
+    return CheckoutValues(form.email, form.name)
+
+
+def _again(
+    page: LinkPage,
+    mine: CheckoutToken,
+    token: str,
+    values: CheckoutValues,
+    errors: tuple[FieldProblem, ...] = (),
+    decline: Decline | None = None,
+) -> Response:
     if page.closed is not None:
         return closed_page(page, page.closed)
-    return render_form(page, mine, token, values=CheckoutValues(form.email, form.name), decline=words)
+    return render_form(page, mine, token, values=values, errors=errors, decline=decline)
 
 
 def _consent(page: LinkPage, now: datetime) -> str | None:

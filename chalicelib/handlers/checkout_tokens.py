@@ -6,7 +6,6 @@ import hashlib
 import hmac
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from http.cookies import CookieError, SimpleCookie
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -15,6 +14,7 @@ from chalicelib.services.ports import Ids
 
 FORM_LIFE: Final = timedelta(hours=24)
 _COOKIE_SECONDS: Final = 24 * 60 * 60
+_BETWEEN: Final = "."
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,22 +46,31 @@ def cookie_name(link_id: str) -> str:
     return f"till_{body_of(link_id)}"
 
 
-def from_cookie(header: str | None, link_id: str) -> CheckoutToken | None:
-    """The token in a request's Cookie header, or None."""
-    if not header:
-        return None
-    try:
-        morsel = SimpleCookie(header).get(cookie_name(link_id))
-    except CookieError:
-        return None
-    return None if morsel is None else parse(morsel.value)
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    """What a browser's cookie knows of one link: the checkout its tabs share, and the one it paid before that."""
+
+    current: CheckoutToken | None = None
+    paid: CheckoutToken | None = None
 
 
-def set_cookie(link_id: str, token: CheckoutToken, path: str, base_url: str) -> str:
+def from_cookie(header: str | None, link_id: str) -> Remembered:
+    """What a request's Cookie header says of a link; nothing where it is not what `set_cookie` wrote."""
+    # By hand: the standard library's reader gives up on all cookies when another site's script left a strange one.
+    for pair in (header or "").split(";"):
+        name, _, value = pair.strip().partition("=")
+        if name == cookie_name(link_id):
+            current, _, paid = value.partition(_BETWEEN)
+            return Remembered(parse(current), parse(paid))
+    return Remembered()
+
+
+def set_cookie(link_id: str, remembered: Remembered, path: str, base_url: str) -> str:
     """The Set-Cookie header: of this link's page alone, out of reach of scripts, gone after a day."""
     secure = "; Secure" if urlsplit(base_url).scheme == "https" else ""
     name = cookie_name(link_id)
-    return f"{name}={token.text}; Path={path}; Max-Age={_COOKIE_SECONDS}; HttpOnly; SameSite=Lax{secure}"
+    value = _BETWEEN.join(token.text for token in (remembered.current, remembered.paid) if token is not None)
+    return f"{name}={value}; Path={path}; Max-Age={_COOKIE_SECONDS}; HttpOnly; SameSite=Lax{secure}"
 
 
 def sign(secret: str, purpose: str, subject: str, now: datetime) -> str:

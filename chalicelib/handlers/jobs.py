@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
 
-from chalice.app import Blueprint, CloudWatchEvent, Rate, SQSEvent
+from chalice.app import Blueprint, CloudWatchEvent, Cron, Rate, SQSEvent
 
 from chalicelib import wiring
 from chalicelib.domain.documents.timers import Timer, TimerKind
@@ -16,6 +16,7 @@ from chalicelib.services.billing.charging import charge_invoice
 from chalicelib.services.billing.issuing import issue_due
 from chalicelib.services.billing.sweeping import sweep as sweep_timers
 from chalicelib.services.checkouts.expiry import expire_checkout
+from chalicelib.services.event_sweep import begin_sweeps, sweep_events
 from chalicelib.services.intake import apply_received
 from chalicelib.services.mails import send_mail
 
@@ -23,6 +24,9 @@ set_up_logging()
 _LOG: Final = get_logger("till.jobs")
 
 jobs = Blueprint(__name__)
+
+MOST_LOGGED: Final = 100
+"""Violations that one audit writes out; the metric counts them all."""
 
 
 @jobs.schedule(Rate(5, unit=Rate.MINUTES))
@@ -33,6 +37,28 @@ def sweep(event: CloudWatchEvent) -> dict[str, Any]:
     emit_metric("timers_due", swept.due, "Count")
     emit_metric("oldest_due_lag", swept.lag_seconds, "Seconds")
     return {"due": swept.due, "messages": swept.messages}
+
+
+@jobs.schedule(Cron(0, 3, "*", "*", "?", "*"))
+@job
+def audit(event: CloudWatchEvent) -> dict[str, Any]:
+    """Every night at three (UTC): check what must always hold, against Stripe's own lists too."""
+    from chalicelib.services.checking import check_lasting
+
+    report = check_lasting(wiring.inspection(), wiring.ledger(), wiring.worker_ports().clock)
+    for violation in report.violations[:MOST_LOGGED]:
+        found = {"invariant": violation.invariant, "record": violation.record_id, "found": violation.message}
+        _LOG.error("invariant_violated", extra=found)
+    emit_metric("invariant_violations", len(report.violations), "Count")
+    emit_metric("undone", len(report.undone), "Count")
+    return {"violations": len(report.violations), "undone": len(report.undone), "counted": dict(report.counted)}
+
+
+@jobs.schedule(Cron(0, 2, "*", "*", "?", "*"))
+@job
+def catch_up(event: CloudWatchEvent) -> dict[str, Any]:
+    """Every night at two (UTC): have each account's list of events at Stripe read, for what no webhook brought."""
+    return {"accounts": begin_sweeps(wiring.worker_ports())}
 
 
 @jobs.on_sqs_message(queue="billing.fifo", batch_size=1)
@@ -65,7 +91,7 @@ def charge(event: SQSEvent) -> dict[str, Any]:
 @jobs.on_sqs_message(queue="work", batch_size=10)
 @job
 def work(event: SQSEvent) -> dict[str, Any]:
-    """Everything else that a timer asks for: mails, checkouts that expire, Stripe's events left unfinished."""
+    """Everything else that a timer asks for: mails, checkouts that expire, Stripe's events left over."""
     return each_message(event, _work)
 
 
@@ -81,6 +107,12 @@ def _work(body: Mapping[str, Any]) -> None:
         outcome = "gone" if expired is None else str(expired.status)
     elif timer.kind is TimerKind.APPLY_WEBHOOK:
         outcome = apply_received(ports, timer.record_id)
+    elif timer.kind is TimerKind.SWEEP_EVENTS:
+        caught = sweep_events(ports, timer.record_id, direct_merchant_id=wiring.settings().direct_merchant)
+        emit_metric("events_caught_up", caught.taken_in, "Count")
+        for problem in caught.undone:
+            _LOG.error("event_not_done", extra={"merchant": timer.merchant_id, "reason": problem})
+        outcome = caught.outcome
     else:
         raise ValueError(f"{timer.kind} does not belong into this queue")
     _LOG.info("worked", extra={"kind": str(timer.kind), "record": timer.record_id, "outcome": outcome})

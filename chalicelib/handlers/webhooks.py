@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, Final
 
 from chalice.app import Blueprint, Response
@@ -21,6 +22,10 @@ from chalicelib.services.payments.matching import PaymentMismatch
 _LOG: Final = get_logger("till.webhooks")
 MOST_BYTES: Final = 1_000_000
 """Stripe's events are far smaller; API Gateway itself takes ten times as much."""
+
+# Shorter than any key that the database takes, and nothing that could be another row's.
+_EVENT_ID: Final = re.compile(r"evt_[A-Za-z0-9_]{1,200}", re.ASCII)
+_ACCOUNT: Final = re.compile(r"acct_[A-Za-z0-9_]{1,200}", re.ASCII)
 
 webhooks = Blueprint(__name__)
 
@@ -71,10 +76,11 @@ def _notice(event: dict[str, Any], direct_merchant_id: str | None) -> Notice | N
     account = event.get("account")
     known = (
         isinstance(event.get("id"), str)
+        and _EVENT_ID.fullmatch(event["id"]) is not None
         and isinstance(event.get("type"), str)
         and isinstance(event.get("livemode"), bool)
         and isinstance(found, dict)
-        and (account is None or isinstance(account, str))
+        and (account is None or (isinstance(account, str) and _ACCOUNT.fullmatch(account) is not None))
     )
     if not known or not isinstance(found, dict):
         return None

@@ -75,4 +75,4 @@ def update_account(ports: Ports, merchant_id: str, changes: AccountChanges, *, a
         commit(ports, [Update(after), told])
         return written(after)
 
-    return until_won(attempt)
+    return until_won(ports, attempt)

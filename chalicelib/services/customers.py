@@ -66,7 +66,7 @@ def create_customer(ports: Ports, merchant_id: str, new: NewCustomer, *, actor: 
         commit(ports, [Insert(customer), *_take_address(ports, customer, now), told])
         return written(customer)
 
-    return until_won(attempt)
+    return until_won(ports, attempt)
 
 
 def update_customer(
@@ -92,7 +92,7 @@ def update_customer(
         commit(ports, [*writes, told])
         return written(after)
 
-    return until_won(attempt)
+    return until_won(ports, attempt)
 
 
 def _take_address(ports: Ports, customer: Customer, now: datetime) -> list[Write]:

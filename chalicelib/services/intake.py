@@ -6,6 +6,7 @@ An event's object is a hint only. Whose it is, is read from Till's own records; 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any, Final
@@ -33,11 +34,14 @@ from chalicelib.services.ports import (
     Write,
     WriteConflict,
 )
-from chalicelib.services.saving import AlsoBeaten, commit, written
+from chalicelib.services.saving import AlsoBeaten, commit, until_won, written
 
 ACTOR: Final = "stripe"
 TRY_AGAIN_AFTER: Final = timedelta(minutes=10)
-"""When an event that was taken in but not applied is looked at again by the scheduler."""
+"""When an event that was taken in but not applied is first looked at by the scheduler; each further wait is twice as
+long as the one before."""
+LONGEST_WAIT: Final = timedelta(hours=6)
+"""Between two looks, however long Stripe stays down: what Stripe itself gave up delivering is still finished here."""
 
 INTENT_EVENTS: Final = frozenset({
     "payment_intent.succeeded",
@@ -96,24 +100,43 @@ def receive(ports: Ports, notice: Notice) -> str:
 
 
 def apply_received(ports: Ports, event_row_id: str) -> str:
-    """Apply an event that was taken in and left unfinished. Doing it again changes nothing."""
+    """Apply an event that was taken in and left unfinished. Doing it again changes nothing.
+
+    The next look is written down before this one begins, so that whatever ends it (Stripe down, a crash, an event that
+    nothing can be made of) costs one try and not one every few minutes. Raises what `receive` raises.
+    """
     row = ports.records.find(StripeEvent, event_row_id)
     if row is None:
         return "gone"
+    if row.state is IntakeState.DONE:
+        ports.timers.drop(_timer(row))
+        return "done before"
+    if ports.clock.now() < _timer(row).due:
+        return "not due"
     merchant, whose = ports.records.find_many(
         [
             (Merchant, row.merchant_id),
             (IntentOwner, intent_owner_id(_intent_id(row.type, row.data_object) or "")),
         ]
     )
-    if row.state is IntakeState.DONE or merchant is None or whose is None:
-        ports.timers.drop(_timer(row))
-        return "done before"
-    return _apply(ports, merchant, whose, row)
+    try:
+        if merchant is None or whose is None:
+            commit(ports, [], _done(row, "nobody's here"))
+            return "nobody's here"
+        return _apply(ports, merchant, whose, _looked_at(ports, row))
+    except (AlsoBeaten, WriteConflict):
+        return "being applied by another"
+
+
+def _looked_at(ports: Ports, row: StripeEvent) -> StripeEvent:
+    wait = min(TRY_AGAIN_AFTER * 2 ** min(row.looks + 1, 16), LONGEST_WAIT)
+    later = replace(row, looks=row.looks + 1, look_at=ports.clock.now() + wait)
+    commit(ports, [Update(later), DropTimer(_timer(row)), SetTimer(_timer(later))])
+    return written(later)
 
 
 def _timer(row: StripeEvent) -> Timer:
-    return Timer(TimerKind.APPLY_WEBHOOK, row.id, row.merchant_id, row.created_at + TRY_AGAIN_AFTER)
+    return Timer(TimerKind.APPLY_WEBHOOK, row.id, row.merchant_id, row.look_at or row.created_at + TRY_AGAIN_AFTER)
 
 
 def _hint(notice: Notice) -> dict[str, Any]:
@@ -162,20 +185,28 @@ def _whose(ports: Ports, notice: Notice) -> tuple[Merchant | None, IntentOwner |
 def _never_saved(ports: Ports, merchant: Merchant, intent_id: str, metadata: Mapping[str, Any]) -> IntentOwner | None:
     """Save the id of an intent that was made by a run which died before it could; metadata serves for this alone."""
     checkout_id, invoice_id = metadata.get("till_checkout"), metadata.get("till_invoice")
-    owner: Checkout | Invoice | None = None
-    if isinstance(checkout_id, str):
-        owner = ports.records.find(Checkout, checkout_id)
-    elif isinstance(invoice_id, str):
-        owner = ports.records.find(Invoice, invoice_id)
-    if owner is None or owner.merchant_id != merchant.id or not owner.parts or owner.part.intent_id is not None:
-        return None
-    if metadata.get("till_part") != f"{owner.part.number}.{owner.part.generation}":
-        return None
-    if isinstance(owner, Checkout):
-        save_intent(ports, merchant, owner, intent_id, ports.clock.now())
-    else:
-        save_intent(ports, merchant, owner, intent_id, ports.clock.now())
-    return ports.records.get(IntentOwner, intent_owner_id(intent_id))
+
+    def attempt() -> IntentOwner | None:
+        owner: Checkout | Invoice | None = None
+        if isinstance(checkout_id, str):
+            owner = ports.records.find(Checkout, checkout_id)
+        elif isinstance(invoice_id, str):
+            owner = ports.records.find(Invoice, invoice_id)
+        if owner is None or owner.merchant_id != merchant.id or not owner.parts:
+            return None
+        if owner.part.intent_id is None:
+            if metadata.get("till_part") != f"{owner.part.number}.{owner.part.generation}":
+                return None
+            if isinstance(owner, Checkout):
+                save_intent(ports, merchant, owner, intent_id, ports.clock.now())
+            else:
+                save_intent(ports, merchant, owner, intent_id, ports.clock.now())
+        elif owner.part.intent_id != intent_id:
+            return None
+        # Another delivery of the same news may have been the one that saved it.
+        return ports.records.get(IntentOwner, intent_owner_id(intent_id))
+
+    return until_won(ports, attempt)
 
 
 def _apply(ports: Ports, merchant: Merchant, whose: IntentOwner, row: StripeEvent) -> str:
@@ -187,7 +218,8 @@ def _apply(ports: Ports, merchant: Merchant, whose: IntentOwner, row: StripeEven
         return _apply_intent(ports, merchant, whose, row)
     except PaymentMismatch as mismatch:
         # Never mended by itself and never retried for days: kept, said loudly by the caller, and shown as undone.
-        commit(ports, [], _done(row, f"mismatch: {mismatch}"))
+        with suppress(AlsoBeaten):
+            commit(ports, [], _done(row, f"mismatch: {mismatch}"))
         raise
     except AlsoBeaten:
         # Only the row stood in the way: a second delivery of the same event finished it meanwhile.

@@ -17,7 +17,7 @@ from chalicelib.domain.money.amounts import Money
 from chalicelib.domain.money.currency import is_currency
 from chalicelib.domain.totals import Totals
 from chalicelib.services.account import require_ready
-from chalicelib.services.facts import describe, happened
+from chalicelib.services.facts import describe, happened, instant
 from chalicelib.services.ports import Insert, Ports, Update
 from chalicelib.services.reading import read
 from chalicelib.services.saving import commit, until_won, written
@@ -74,6 +74,7 @@ def _(record: PaymentLink) -> dict[str, Any]:
         "object": "payment_link",
         "name": record.name,
         "active": record.active,
+        "paused_until": instant(record.paused_until),
         "currency": record.currency,
         "metadata": dict(record.metadata),
     }
@@ -117,21 +118,25 @@ def update_link(ports: Ports, merchant_id: str, link_id: str, changes: LinkChang
         _check_sellable(ports, merchant, after)
         return _save(ports, before, after, actor)
 
-    return until_won(attempt)
+    return until_won(ports, attempt)
 
 
 def switch_link(ports: Ports, merchant_id: str, link_id: str, *, on: bool, actor: str) -> PaymentLink:
-    """The link, on or off; nothing happens where it is so already. Raises NotFound, `not_ready_to_transact`."""
+    """The link, on or off; nothing happens where it is so already. On ends a pause too: a person has looked.
+
+    Raises NotFound, `not_ready_to_transact`.
+    """
 
     def attempt() -> PaymentLink:
         before = read(ports, merchant_id, PaymentLink, link_id)
-        if before.active is on:
+        after = replace(before, active=on, paused_until=None if on else before.paused_until)
+        if after == before:
             return before
         if on:
             require_ready(ports.records.get(Merchant, merchant_id))
-        return _save(ports, before, replace(before, active=on), actor)
+        return _save(ports, before, after, actor)
 
-    return until_won(attempt)
+    return until_won(ports, attempt)
 
 
 def overviews(ports: Ports, merchant_id: str, links: Sequence[PaymentLink]) -> list[LinkOverview]:

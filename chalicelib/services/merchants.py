@@ -10,6 +10,7 @@ from itertools import count
 from typing import Final
 
 from chalicelib.domain.billing.wallclock import zone_of
+from chalicelib.domain.documents.intake import EventSweep, event_sweep_id
 from chalicelib.domain.documents.merchants import (
     INVOICE_SERIES,
     AccountOwner,
@@ -89,7 +90,8 @@ def create_merchant(
         )
         text, key = _new_key(ports, merchant, (ALL_SCOPES,))
         series = NumberSeries(series_id(merchant.id, INVOICE_SERIES), merchant.id, INVOICE_SERIES, now)
-        writes: list[Write] = [Insert(merchant), Insert(series), Insert(key)]
+        sweep = EventSweep(event_sweep_id(merchant.id, now), merchant.id, now)
+        writes: list[Write] = [Insert(merchant), Insert(series), Insert(key), Insert(sweep)]
         if stripe_account is not None:
             writes.append(Insert(AccountOwner(account_owner_id(stripe_account), merchant.id, now)))
         try:

@@ -39,14 +39,16 @@ def commit(ports: Ports, writes: Sequence[Write], also: Sequence[Write] = ()) ->
         raise
 
 
-def until_won(attempt: Callable[[], T]) -> T:
+def until_won(ports: Ports, attempt: Callable[[], T]) -> T:
     """Run a read-decide-write until its write is not beaten by another. `attempt` must read anew each time.
 
-    Raises StoreUnavailable when it was beaten MOST_ROUNDS times: the caller's queue or Stripe will come again.
+    Losers pause before they come again, else all of them read the same row and all but one write in vain. Raises
+    StoreUnavailable when it was beaten MOST_ROUNDS times: the caller's queue or Stripe will come again.
     """
-    for _ in range(MOST_ROUNDS):
+    for losses in range(1, MOST_ROUNDS + 1):
         try:
             return attempt()
         except WriteConflict:
-            continue
+            if losses < MOST_ROUNDS:
+                ports.pauses.after_loss(losses)
     raise StoreUnavailable(f"beaten {MOST_ROUNDS} times in a row")

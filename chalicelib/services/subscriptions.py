@@ -74,4 +74,4 @@ def cancel(
         commit(ports, writes)
         return written(ended)
 
-    return until_won(attempt)
+    return until_won(ports, attempt)

@@ -11,15 +11,16 @@ from typing import Any, Final
 
 from chalicelib.domain.documents.checkouts import Checkout
 from chalicelib.domain.documents.customers import Customer, CustomerByEmail
-from chalicelib.domain.documents.intake import StripeEvent
+from chalicelib.domain.documents.intake import EventSweep, StripeEvent
 from chalicelib.domain.documents.invoices import Invoice
+from chalicelib.domain.documents.limits import AddressTries, LinkDeclines
 from chalicelib.domain.documents.links import LinkUses, PaymentLink
 from chalicelib.domain.documents.mails import Mail
 from chalicelib.domain.documents.merchants import AccountOwner, ApiKey, Merchant, NumberSeries
 from chalicelib.domain.documents.payments import IntentOwner, Payment
 from chalicelib.domain.documents.subscriptions import Subscription
 from chalicelib.domain.ids import ulid
-from chalicelib.services.ports import Index
+from chalicelib.services.ports import DEPLOYMENT, Index
 
 _LAST_RANDOM: Final = (1 << 80) - 1
 
@@ -74,6 +75,12 @@ _merchant: Final[Owner] = attrgetter("merchant_id")
 _customer: Final[Owner] = attrgetter("customer_id")
 _link: Final[Owner] = attrgetter("payment_link_id")
 
+
+def _deployment(record: Any) -> str:
+    """One owner for all of a kind: what every merchant has, and the deployment lists."""
+    return DEPLOYMENT
+
+
 KINDS: Final = (
     Kind(Merchant, "merchant", "merchant"),
     Kind(AccountOwner, "account_owner", "account"),
@@ -124,7 +131,10 @@ KINDS: Final = (
     ),
     Kind(IntentOwner, "intent_owner", "intent"),
     Kind(StripeEvent, "stripe_event", "Stripe event"),
+    Kind(EventSweep, "event_sweep", "sweep of events", "swp", {Index.BY_MERCHANT: _deployment}),
     Kind(Mail, "mail", "mail"),
+    Kind(AddressTries, "address_tries", "count of tries"),
+    Kind(LinkDeclines, "link_declines", "count of declines"),
 )
 
 _BY_TYPE: Final[Mapping[type[Any], Kind]] = MappingProxyType({kind.type: kind for kind in KINDS})

@@ -72,11 +72,17 @@ class DynamoTokenLeases:
         except ClientError as error:
             if error.response["Error"]["Code"] != _CONDITION:
                 raise StoreUnavailable("no tokens could be leased") from error
-            row: dict[str, Any] = error.response.get("Item", {})  # type: ignore[assignment]  # not in the stub
+            row = _row_in(error)
             return _count(row, endpoint), _count(row, _TOTAL)
         except BotoCoreError as error:
             raise StoreUnavailable("no tokens could be leased") from error
         return None
+
+
+def _row_in(error: ClientError) -> dict[str, Any]:
+    """The row whose condition failed. PynamoDB makes an error of its own and leaves the row in botocore's."""
+    response: Any = getattr(error.__cause__, "response", None) or error.response
+    return dict(response.get("Item", {}))
 
 
 def _count(row: dict[str, Any], name: str) -> int:

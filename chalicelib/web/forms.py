@@ -19,6 +19,7 @@ MAX_REASON: Final = 500
 
 _SPACES: Final = re.compile(r"\s+")
 _EXPECTED_TOTAL: Final = re.compile(r"[0-9]{1,12}", re.ASCII)
+_CONFIRMATION_TOKEN: Final = re.compile(r"ctoken_[A-Za-z0-9_]{1,200}", re.ASCII)
 # RFC 5321 limits; what stands left of the @ is the mail server's business as long as it cannot break a header.
 _EMAIL: Final = re.compile(r"[^\s@,;:<>()\[\]\\\"]{1,64}@[^\s@,;:<>()\[\]\\\"]+\.[^\s@,;:<>()\[\]\\\".]{2,}")
 
@@ -28,7 +29,8 @@ class CheckoutForm:
     """A pay page's form, fit to be worked with.
 
     `expected_total` is the amount in minor units that the page showed, None when it did not come along or is no number:
-    the caller treats that as a changed order. `confirmation_token` is None when the form came without script.
+    the caller treats that as a changed order. `confirmation_token` is None when the form came without script, or with
+    what Stripe never gave anybody.
     """
 
     email: str
@@ -71,14 +73,14 @@ def parse_checkout_form(fields: Mapping[str, str]) -> CheckoutForm | FormErrors:
     ]
     if problems:
         return FormErrors(tuple(problems), CheckoutValues(fields.get("email", ""), fields.get("name", "")))
-    expected = fields.get("expected_total", "")
+    expected, confirmation = fields.get("expected_total", ""), fields.get("confirmation_token", "")
     return CheckoutForm(
         email=email,
         name=name,
         form_token=fields.get("form_token", ""),
         expected_total=int(expected) if _EXPECTED_TOTAL.fullmatch(expected) else None,
         consent=fields.get("consent") or None,
-        confirmation_token=fields.get("confirmation_token") or None,
+        confirmation_token=confirmation if _CONFIRMATION_TOKEN.fullmatch(confirmation) else None,
     )
 
 

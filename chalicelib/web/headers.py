@@ -38,12 +38,26 @@ class StripeOrigins:
 
 STRIPE: Final = StripeOrigins()
 
-_ALWAYS: Final = {
-    "Content-Type": "text/html; charset=utf-8",
-    "Cache-Control": "no-store",
+_EVERYWHERE: Final = {
     "Strict-Transport-Security": "max-age=31536000",
     "X-Content-Type-Options": "nosniff",
 }
+_ALWAYS: Final = _EVERYWHERE | {
+    "Content-Type": "text/html; charset=utf-8",
+    "Cache-Control": "no-store",
+}
+_NOTHING: Final = "default-src 'none'; form-action 'none'; base-uri 'none'; frame-ancestors 'none'"
+"""What an answer may do that is no page: nothing, should a browser be made to show it as one."""
+
+
+def bare_headers(content_type: str | None = None, cache: str = "no-store") -> dict[str, str]:
+    """All headers of an answer that is no page: JSON for our scripts, a redirect, a file. A redirect has no type."""
+    headers = _EVERYWHERE | {
+        "Cache-Control": cache,
+        "Content-Security-Policy": _NOTHING,
+        "Referrer-Policy": "no-referrer",
+    }
+    return headers if content_type is None else headers | {"Content-Type": content_type}
 
 
 def page_headers(kind: PageKind, nonce: str | None = None, stripe: StripeOrigins = STRIPE) -> dict[str, str]:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any, Final
 
 from chalicelib.domain.errors import TillError
 from chalicelib.handlers.boundary import error_body, status_of
+from infra.local.check import as_json
 from infra.local.clock import ClockWentBackwards
 from infra.local.control_page import mail_page
 from infra.local.durations import NotADuration, parse_duration
+from infra.local.faults import ANY, Fault, FaultKind
 from infra.local.machine import Machine, NotReady
 from infra.local.strict_json import BadRequest, Fields, read_object
 from infra.local.stripe_sandbox.faults import StripeFault
@@ -30,6 +33,7 @@ STRIPE_RESOURCES: Final = frozenset(
         "requests",
     }
 )
+FAULT_SERVICES: Final = ("stripe", "dynamodb", "sqs", "ses", "s3", "http")
 WEBHOOK_MODES: Final = ("normal", "hold", "duplicate", "shuffle", "drop")
 
 Answer = tuple[int, dict[str, Any] | str]
@@ -56,6 +60,9 @@ class ControlPlane:
             ("POST", re.compile(r"/clock"), self._move_clock),
             ("POST", re.compile(r"/settle"), self._settle),
             ("GET", re.compile(r"/mail"), self._mail),
+            ("GET", re.compile(r"/check"), self._check),
+            ("POST", re.compile(r"/faults"), self._add_fault),
+            ("DELETE", re.compile(r"/faults"), self._clear_faults),
             ("GET", re.compile(r"/stripe/(?P<resource>[a-z_]+)"), self._stripe),
             ("POST", re.compile(r"/stripe/webhooks"), self._webhook_mode),
             ("POST", re.compile(r"/stripe/payment_methods/(?P<method_id>\w+)"), self._behaviour),
@@ -117,6 +124,9 @@ class ControlPlane:
         self._machine.reset()
         return 200, self._time()
 
+    def _check(self) -> Answer:
+        return 200, as_json(self._machine.check())
+
     # --- time ---------------------------------------------------------------------------------------------------------
 
     def _time(self) -> dict[str, Any]:
@@ -155,6 +165,36 @@ class ControlPlane:
         fields.done()
         return 200, self._machine.settle().as_json()
 
+    # --- faults -------------------------------------------------------------------------------------------------------
+
+    def _add_fault(self, fields: Fields) -> Answer:
+        service = _one_of(fields.text("service"), "service", FAULT_SERVICES)
+        kind = FaultKind(_one_of(fields.text("kind"), "kind", [str(each) for each in FaultKind]))
+        fault = Fault(
+            service,
+            fields.optional_text("operation") or ANY,
+            kind,
+            # An answer can only be lost where there was one.
+            effect=fields.flag("effect", default=kind is FaultKind.LOST_REPLY),
+            nth=fields.optional_whole("nth") or 1,
+            times=fields.optional_whole("times") or 1,
+        )
+        code = fields.optional_whole("code")
+        fields.done()
+        if code is not None and kind is not FaultKind.ERROR:
+            raise BadRequest("unknown_field", "code goes with the kind error only.", "code")
+        if code is not None and not 400 <= code <= 599:
+            raise BadRequest("out_of_range", "code is an HTTP status from 400 to 599.", "code")
+        fault.code = code or fault.code
+        self._machine.faults.add(fault)
+        return 201, {**asdict(fault), "kind": str(kind)}
+
+    def _clear_faults(self, fields: Fields) -> Answer:
+        fields.done()
+        self._machine.faults.clear()
+        self._machine.stripe.behave()
+        return 200, {}
+
     # --- Stripe -------------------------------------------------------------------------------------------------------
 
     def _stripe(self, resource: str) -> Answer:
@@ -165,8 +205,7 @@ class ControlPlane:
     def _webhook_mode(self, fields: Fields) -> Answer:
         mode = fields.text("mode")
         fields.done()
-        if mode not in WEBHOOK_MODES:
-            raise BadRequest("invalid_value", f"mode is one of {', '.join(WEBHOOK_MODES)}.", "mode")
+        _one_of(mode, "mode", WEBHOOK_MODES)
         self._machine.stripe.set_webhook_mode(mode)  # type: ignore[arg-type]  # checked one line above
         return 200, {"mode": mode}
 
@@ -188,6 +227,12 @@ class ControlPlane:
             raise BadRequest("not_found", f"Stripe's side does not know {unknown}.") from unknown
         except StripeFault as fault:
             raise BadRequest("invalid_value", str(fault), "amount") from fault
+
+
+def _one_of(value: str, param: str, allowed: Sequence[str]) -> str:
+    if value not in allowed:
+        raise BadRequest("invalid_value", f"{param} is one of {', '.join(allowed)}.", param)
+    return value
 
 
 def _read_time(text: str) -> datetime:

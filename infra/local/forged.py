@@ -9,13 +9,14 @@ from typing import Any, Final
 
 import stripe
 from botocore.awsrequest import AWSResponse
+from botocore.compat import HTTPHeaders
 from botocore.exceptions import ConnectionClosedError, ReadTimeoutError
 
 from chalicelib.services.ports import Service
 
 _NOWHERE: Final = "http://faults.invalid"
 
-# Codes of the services' API references: DynamoDB and SQS (Common Errors), SES v2 (Errors of SendEmail), S3 (Error codes).
+# From the services' API references: DynamoDB and SQS (Common Errors), SES v2 (SendEmail), S3 (Error responses).
 _THROTTLED: Final[dict[str, tuple[int, str]]] = {
     "dynamodb": (400, "ThrottlingException"),
     "sqs": (400, "RequestThrottled"),
@@ -51,24 +52,32 @@ def answer_of(service: Service, status: int, *, throttled: bool) -> Any:
         status, code = _THROTTLED[service]
     if service == "s3":
         text = f"<Error><Code>{code}</Code><Message>told to fail</Message></Error>"
-        return AWSResponse(_NOWHERE, status, {"Content-Type": "application/xml"}, _Body(text.encode()))
+        return _aws(status, {"Content-Type": "application/xml"}, text)
     # DynamoDB and SQS name the error in the body, SES in a header.
     headers = {"Content-Type": "application/x-amz-json-1.0", "x-amzn-errortype": code}
     text = json.dumps({"__type": code, "message": "told to fail"})
-    return AWSResponse(_NOWHERE, status, headers, _Body(text.encode()))
+    return _aws(status, headers, text)
+
+
+def _aws(status: int, headers: dict[str, str], text: str) -> AWSResponse:
+    return AWSResponse(_NOWHERE, status, HTTPHeaders.from_dict(headers), _Body(text.encode()))
 
 
 def timed_out(service: Service) -> Exception:
     """What a client raises when no answer came in time."""
     if service == "stripe":
-        return stripe.APIConnectionError("told to time out", should_retry=True)
+        return _unreached("told to time out")
     return TimeoutError("told to time out") if service == "http" else ReadTimeoutError(endpoint_url=_NOWHERE)
 
 
 def cut_off(service: Service) -> Exception:
     """What a client raises when the connection ended before the answer."""
     if service == "stripe":
-        return stripe.APIConnectionError("told to lose the answer", should_retry=True)
+        return _unreached("told to lose the answer")
     if service == "http":
         return ConnectionResetError("told to lose the answer")
     return ConnectionClosedError(endpoint_url=_NOWHERE)
+
+
+def _unreached(message: str) -> Exception:
+    return stripe.APIConnectionError(message, should_retry=True)  # type: ignore[no-untyped-call]  # stripe's own gap

@@ -12,6 +12,7 @@ import json
 import threading
 import uuid
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from http.server import BaseHTTPRequestHandler
 from typing import Any, Final
 
@@ -20,12 +21,15 @@ from chalice.config import Config
 from chalice.local import ChaliceRequestHandler, LocalDevServer, LocalGateway, create_local_server
 
 from chalicelib.handlers.boundary import REQUEST_ID_HEADER, error_body, status_of
+from infra.local.faults import Killed
 
 HEALTH_PATH: Final = "/healthz"
 API_PREFIX: Final = "/v1"
 LARGEST_BODY: Final = 10 * 1024 * 1024
 """Bytes that API Gateway takes (https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html)."""
 
+Life = Callable[[], AbstractContextManager[object]]
+"""What a request lives in, from its first byte read to its answer."""
 RenderError = Callable[[str, str], Response]
 """`render_error(code, request_id)`: the app's own page for an address that no view answers."""
 
@@ -45,8 +49,11 @@ _CODE_OF_CHALICE: Final = {
 class Gateway(LocalGateway):
     """Routes a request to its view, or answers itself in the shape that the caller's side of the site speaks."""
 
-    def __init__(self, app: Chalice, config: Config, *, healthy: Callable[[], bool], render_error: RenderError) -> None:
+    def __init__(
+        self, app: Chalice, config: Config, *, healthy: Callable[[], bool], render_error: RenderError, life: Life
+    ) -> None:
         super().__init__(app, config)
+        self.life = life
         self._healthy = healthy
         self._render_error = render_error
 
@@ -162,9 +169,16 @@ class _Handler(ChaliceRequestHandler):
             answer = self.local_gateway.refusal(refused.code, self.path.partition("?")[0])
             answer["headers"]["Connection"] = "close"
         else:
-            answer = self._handle_binary(
-                self.local_gateway.handle_request(method=self.command, path=self.path, headers=headers, body=body)
-            )
+            try:
+                with self.local_gateway.life():
+                    answered = self.local_gateway.handle_request(
+                        method=self.command, path=self.path, headers=headers, body=body
+                    )
+            except Killed:
+                # A Lambda that died has no answer.
+                self.close_connection = True
+                return
+            answer = self._handle_binary(answered)
         self._send_http_response(
             answer["statusCode"], {**answer["headers"], **answer["multiValueHeaders"]}, answer["body"]
         )
@@ -186,12 +200,20 @@ class _Handler(ChaliceRequestHandler):
 class WebServer:
     """The web app on a port of 127.0.0.1; many requests at a time, each with its own `current_request`."""
 
-    def __init__(self, app: Chalice, port: int, *, healthy: Callable[[], bool], render_error: RenderError) -> None:
+    def __init__(
+        self,
+        app: Chalice,
+        port: int,
+        *,
+        healthy: Callable[[], bool],
+        render_error: RenderError,
+        life: Life = contextlib.nullcontext,
+    ) -> None:
         """Takes the port. Raises OSError when another program has it."""
         config = Config.create(chalice_app=app)
         # Only this factory makes `current_request` thread-local; the server class alone mixes up callers.
         self._served: LocalDevServer = create_local_server(app, config, "127.0.0.1", port)
-        gateway = Gateway(app, config, healthy=healthy, render_error=render_error)
+        gateway = Gateway(app, config, healthy=healthy, render_error=render_error, life=life)
         self._served.server.RequestHandlerClass = functools.partial(_Handler, gateway=gateway)
         # Chalice listens with a queue of five, which a page's parallel requests overflow.
         self._served.server.socket.listen(128)

@@ -19,18 +19,23 @@ import boto3
 from chalicelib import settings as app_settings
 from chalicelib import wiring
 from chalicelib.domain.documents.merchants import Merchant
+from chalicelib.services.checking import Report as CheckReport
+from chalicelib.services.checking import check_lasting
 from chalicelib.services.merchants import create_api_key, create_merchant
+from chalicelib.services.ports import ProviderBusy, ProviderUnavailable, StoreUnavailable
 from infra.local.aws_server import AwsServer
 from infra.local.clock import LocalClock
 from infra.local.database import TABLES, Database, Snapshot
 from infra.local.due import SandboxWebhooks, TimerAgenda
 from infra.local.durations import Duration, later
 from infra.local.dynamodb_local import DynamoDbLocal, DynamoDbLocalUnavailable
+from infra.local.faults import FaultSeam
 from infra.local.gateway import WebServer
 from infra.local.pump import Job, Pump
 from infra.local.queues import Queue, create_queues
 from infra.local.reports import Report
 from infra.local.seed import ACCOUNT, TIMEZONE, Seed, sow
+from infra.local.stripe_sandbox.misbehaviour import Misbehaviour
 from infra.local.stripe_sandbox.sandbox import StripeSandbox
 
 REGION: Final = "us-east-1"
@@ -90,6 +95,7 @@ class Machine:
         self.clock = LocalClock()
         self._aws = AwsServer(self.clock, REGION)
         self.stripe = StripeSandbox(clock=self.clock, secret_key=SECRET_KEY, publishable_key=PUBLISHABLE_KEY)
+        self.faults = FaultSeam(self._misbehave_at_stripe)
         self._parts = ExitStack()
         self._started: _Started | None = None
         self._accounts: set[str] = set()
@@ -103,7 +109,9 @@ class Machine:
         """Take the web app's port, so that nothing is started in vain. Raises OSError when another program has it."""
         app = import_module("app").app
         render_error = import_module("chalicelib.handlers.buyer").error_page
-        self._web = WebServer(app, self._web_port, healthy=self.is_ready, render_error=render_error)
+        self._web = WebServer(
+            app, self._web_port, healthy=self.is_ready, render_error=render_error, life=self.faults.life
+        )
         self._parts.callback(self._web.stop)
 
     def start(self) -> None:
@@ -126,7 +134,7 @@ class Machine:
         base_url = f"http://127.0.0.1:{self._web.port}"
         seen_by_app = self._database_through(database.endpoint)
         environment = _environment(base_url, stripe_url, aws_endpoint, seen_by_app, queues)
-        wiring.configure(app_settings.from_environment(environment), self.clock)
+        wiring.configure(app_settings.from_environment(environment), self.clock, self.faults)
         self._web.start()
         self._parts.callback(self._web.stop)
         self._connect_stripe(base_url)
@@ -140,6 +148,7 @@ class Machine:
             agenda=TimerAgenda(wiring.worker_ports().timers, self.clock),
             webhooks=SandboxWebhooks(self.stripe),
             region=REGION,
+            life=self.faults.life,
         )
         self._started = _Started(base_url, stripe_url, database, pump, seed, database.snapshot())
         pump.start()
@@ -171,6 +180,9 @@ class Machine:
         self.stripe.add_account(ACCOUNT, name="Pinewood Studio", timezone=TIMEZONE)
         self.stripe.add_webhook_endpoint(base_url + WEBHOOK_PATH, CONNECT_SECRET, connect=True)
         self.stripe.add_webhook_endpoint(base_url + WEBHOOK_PATH, PLATFORM_SECRET, connect=False)
+
+    def _misbehave_at_stripe(self, operation: str, status: int, effect: bool) -> None:
+        self.stripe.misbehave(Misbehaviour(operation, status, effect))
 
     def is_ready(self) -> bool:
         """Whether everything runs and the seed stands."""
@@ -237,6 +249,14 @@ class Machine:
         """Run until nothing is due."""
         return self._now_started().pump.settle()
 
+    def check(self) -> CheckReport:
+        """What the checker says, while the pump stands still. Raises NotReady where it could not read everything."""
+        with self._now_started().pump.lock:
+            try:
+                return check_lasting(wiring.inspection(), wiring.ledger(), self.clock)
+            except (StoreUnavailable, ProviderUnavailable, ProviderBusy) as error:
+                raise NotReady(f"Not everything could be read: {error}") from error
+
     def stripe_listing(self, resource: str) -> list[dict[str, Any]]:
         """What Stripe's side knows of one kind, oldest first.
 
@@ -254,6 +274,7 @@ class Machine:
         started = self._now_started()
         with started.pump.lock:
             self._ready.clear()
+            self.faults.clear()
             self.clock.release()
             self.stripe.reset()
             self._former_accounts |= self._accounts
@@ -293,6 +314,8 @@ def _environment(
         "TILL_DYNAMODB_ENDPOINT": dynamodb_endpoint,
         "TILL_AWS_ENDPOINT": aws_endpoint,
         "TILL_STRIPE_API_BASE": stripe_url,
+        # The sandbox has no limits, and a year of renewals must not take as long here as Stripe's would.
+        "TILL_STRIPE_PACE": "1000/4000",
         "TILL_STRIPE_JS_URL": f"{stripe_url}/stripe.js",
         "TILL_STRIPE_SCRIPT_ORIGINS": stripe_url,
         "TILL_STRIPE_FRAME_ORIGINS": stripe_url,

@@ -8,7 +8,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -16,11 +16,14 @@ from chalice.local import LambdaContext
 
 from infra.local.aws_server import ACCOUNT, AwsServer
 from infra.local.clock import ClockWentBackwards, LocalClock
+from infra.local.faults import Killed
 from infra.local.queues import Queue
 from infra.local.reports import Agenda, Due, Failure, Report, Webhooks
 
 TICK: Final = timedelta(minutes=5)
 """How often the schedule rule fires, in time of the clock."""
+NIGHT: Final = timedelta(hours=2)
+"""When the nightly rule fires, after midnight UTC."""
 BEAT_SECONDS: Final = 1.0
 """How often the pump looks by itself, in real time."""
 MAX_STEPS: Final = 10_000
@@ -80,7 +83,9 @@ class Pump:
         webhooks: Webhooks,
         region: str,
         max_steps: int = MAX_STEPS,
+        life: Callable[[], AbstractContextManager[object]] = nullcontext,
     ) -> None:
+        """`life` is what each run of a job lives in."""
         self._clock = clock
         self._aws = aws
         self._sqs = sqs
@@ -90,9 +95,11 @@ class Pump:
         self._webhooks = webhooks
         self._region = region
         self._max_steps = max_steps
+        self._life = life
         self.lock = threading.RLock()
         self._stop = threading.Event()
         self._next_tick = _tick_after(clock.now())
+        self._next_night = _night_after(clock.now())
         self._thread = threading.Thread(target=self._run, name="pump", daemon=True)
 
     # --- by itself ----------------------------------------------------------------------------------------------------
@@ -110,6 +117,7 @@ class Pump:
     def forget(self) -> None:
         """Begin anew after the clock went back to real time; `lock` must be held."""
         self._next_tick = _tick_after(self._clock.now())
+        self._next_night = _night_after(self._clock.now())
 
     def _run(self) -> None:
         while not self._stop.wait(BEAT_SECONDS):
@@ -123,6 +131,7 @@ class Pump:
         report = Report()
         now = self._clock.now()
         if not self._clock.standing and now >= self._next_tick:
+            self._nightly(report)
             self._sweep(report)
             self._next_tick = _tick_after(now)
         self._drain(report, time.monotonic() + MAX_SECONDS)
@@ -142,6 +151,7 @@ class Pump:
             deadline = time.monotonic() + MAX_SECONDS
             self._aws.expire_messages()
             self._next_tick = _tick_after(self._clock.now())
+            self._nightly(report)
             idle = 0
             before: frozenset[str] | None = None
             while True:
@@ -199,12 +209,23 @@ class Pump:
 
     # --- the parts of a round -----------------------------------------------------------------------------------------
 
+    def _nightly(self, report: Report) -> None:
+        """Once however many nights went by: a rule does not fire for the time of an outage."""
+        now = self._clock.now()
+        if now >= self._next_night:
+            self._next_night = _night_after(now)
+            self._fire("catch_up", report)
+
     def _sweep(self, report: Report) -> None:
+        self._fire("sweep", report)
+
+    def _fire(self, job: str, report: Report) -> None:
         report.steps += 1
         try:
-            self._jobs("sweep")(_tick(self._clock.now(), self._region), _context("sweep"))
-        except Exception as error:  # noqa: BLE001 - Lambda itself ends here, whatever a job raises
-            report.errors.append(Failure("sweep", "", f"{type(error).__name__}: {error}"))
+            with self._life():
+                self._jobs(job)(_tick(self._clock.now(), self._region), _context(job))
+        except (Exception, Killed) as error:  # noqa: BLE001 - Lambda itself ends here, whatever a job raises
+            report.errors.append(Failure(job, "", f"{type(error).__name__}: {error}"))
 
     def _drain(self, report: Report, deadline: float) -> int:
         """Hand every visible message to its worker once; how many there were."""
@@ -231,8 +252,9 @@ class Pump:
         report.steps += len(messages)
         with _listening() as heard:
             try:
-                answer = self._jobs(queue.plan.job)(event, _context(queue.plan.job)) or {}
-            except Exception as error:  # noqa: BLE001 - Lambda itself ends here; the whole batch comes back
+                with self._life():
+                    answer = self._jobs(queue.plan.job)(event, _context(queue.plan.job)) or {}
+            except (Exception, Killed) as error:  # noqa: BLE001 - Lambda itself ends here; the whole batch comes back
                 failed = {message["MessageId"]: f"{type(error).__name__}: {error}" for message in messages}
             else:
                 names = [failure["itemIdentifier"] for failure in answer.get("batchItemFailures", [])]
@@ -259,6 +281,12 @@ def _subject(body: str) -> str:
 def _tick_after(now: datetime) -> datetime:
     """The next full five minutes of the clock."""
     return now - (now - datetime.min.replace(tzinfo=UTC)) % TICK + TICK
+
+
+def _night_after(now: datetime) -> datetime:
+    """The next time that the nightly rule fires."""
+    midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    return next(night for days in (0, 1) if (night := midnight + timedelta(days=days) + NIGHT) > now)
 
 
 def _tick(now: datetime, region: str) -> dict[str, Any]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from chalicelib.services.ports import Clock, Ids, Mailer, PaymentProvider, Queues, Records, Timers
+from chalicelib.services.ports import Clock, Ids, Mailer, Pauses, PaymentProvider, Queues, Records, Timers
+from tests.fakes.world import NoPauses
 
 
 @dataclass(frozen=True)
@@ -18,3 +19,4 @@ class FakePorts:
     queues: Queues
     stripe: PaymentProvider
     mailer: Mailer
+    pauses: Pauses = NoPauses()  # noqa: RUF009 - it has no state

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
 
 from chalicelib.domain.money.amounts import Money
-from chalicelib.services.ports import Charge, Clock, Decline, Intent, IntentStatus, NewIntent
+from chalicelib.services.ports import Charge, Clock, Decline, EventPage, Intent, IntentStatus, ListedEvent, NewIntent
 from tests.fakes.stripe_calls import Call, Calls
 from tests.fakes.stripe_cards import BEHAVIOURS, PAYMENT_CHALLENGE_FAILED, SETUP_CHALLENGE_FAILED, Behaviour
 from tests.fakes.stripe_state import OPEN, FakeCustomer, State, check_amount, missing
@@ -19,6 +21,8 @@ class FakeStripe(Calls):
     def __init__(self, clock: Clock) -> None:
         super().__init__(clock)
         self._state = State(clock)
+        self.events: list[ListedEvent] = []
+        self.events_page = 100
 
     # --- the port -----------------------------------------------------------------------------------------------------
 
@@ -154,6 +158,22 @@ class FakeStripe(Calls):
 
         return self._read("retrieve_setup_intent", account, {"intent_id": intent_id}, answer)
 
+    def list_events(
+        self, account: str | None, *, created_after: datetime, types: Sequence[str], cursor: str | None = None
+    ) -> EventPage:
+        """See PaymentProvider: what a test put into `events`, `events_page` at a time."""
+
+        def answer() -> EventPage:
+            mine = [event for event in reversed(self.events) if event.account == account and event.type in types]
+            found = [event for event in mine if event.created_at >= created_after]
+            ids = [event.id for event in found]
+            behind = found[ids.index(cursor) + 1 :] if cursor is not None else found
+            page = tuple(behind[: self.events_page])
+            return EventPage(page, page[-1].id if len(behind) > len(page) else None)
+
+        arguments = {"created_after": created_after, "types": tuple(types), "cursor": cursor}
+        return self._read("list_events", account, arguments, answer)
+
     # --- what a test turns --------------------------------------------------------------------------------------------
 
     def confirmation_token(self, behaves: str = "pm_card_visa", account: str | None = None) -> str:
@@ -210,6 +230,18 @@ class FakeStripe(Calls):
     def intents(self) -> list[Intent]:
         """Every PaymentIntent of every account, oldest first."""
         return [held.intent for held in self._state.held.values() if held.request]
+
+    def intents_of(self, account: str | None) -> list[Intent]:
+        """Every PaymentIntent of one account, oldest first."""
+        return [held.intent for held in self._state.held.values() if held.request and held.account == account]
+
+    def charges_of(self, account: str | None) -> list[Charge]:
+        """Every successful charge of one account, oldest first."""
+        return [charge for owner, charge in self._state.charges.values() if owner == account]
+
+    def tamper(self, intent_id: str, **changes: Any) -> None:
+        """Make Stripe say something else of an intent than what happened."""
+        self._state.held[intent_id].change(**changes)
 
     def setup_intents(self) -> list[Intent]:
         """Every SetupIntent of every account, oldest first."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
-from chalicelib.services.ports import Clock, ProviderBusy, ProviderRefused, ProviderUnavailable
+from chalicelib.services.ports import Clock, KeySpent, ProviderBusy, ProviderRefused, ProviderUnavailable
 
 T = TypeVar("T")
 
@@ -74,7 +74,7 @@ class Calls:
         """Let the nth call from now of an operation ("*" for any) raise, `times` in a row.
 
         `effect`: the call is done and only its answer is lost. `saved`: nothing is done, and Stripe keeps that 500
-        under the key, so that the same key gets it again for 24 hours. The default error is ProviderUnavailable.
+        under the key, so that a try under it gets KeySpent for 24 hours. The default error is ProviderUnavailable.
         """
         error = error or ProviderUnavailable("the answer was told to be lost")
         if isinstance(error, ProviderBusy) and (effect or saved):
@@ -114,6 +114,11 @@ class Calls:
                 raise ProviderRefused("idempotency_error", "the key was first used with other parameters")
             if fault:
                 raise fault.error
+            if isinstance(saved.error, ProviderUnavailable):
+                if not operation.startswith(("create_", "cancel_")):
+                    raise KeySpent(str(saved.error))
+                # What moves no money is made under another key, as the gateway does.
+                return self._write(operation, account, arguments, f"{key}.2", effect)
             if saved.error:
                 raise saved.error
             value: T = saved.value

@@ -66,6 +66,13 @@ class FakeIds:
             return self._count
 
 
+class NoPauses:
+    """Nobody waits: in one thread, whoever won has finished."""
+
+    def after_loss(self, losses: int) -> None:
+        """See Pauses."""
+
+
 class FakeQueues:
     """Queues that keep what they were given until a test takes it."""
 

@@ -9,6 +9,7 @@ from chalicelib.services.ports import (
     Decline,
     Intent,
     IntentStatus,
+    KeySpent,
     NewIntent,
     PaymentProvider,
     ProviderBusy,
@@ -54,12 +55,25 @@ def test_a_fault_after_the_effect_is_found_again_under_its_key(fake: FakeStripe)
 
 
 def test_a_saved_fault_comes_back_under_its_key_and_not_under_another(fake: FakeStripe) -> None:
+    made = create(fake)
+    fake.fail("update_intent_amount", saved=True)
+    with pytest.raises(ProviderUnavailable):
+        fake.update_intent_amount(None, made.id, amount=Money(6_000, "usd"), key="amount-1")
+    with pytest.raises(KeySpent):
+        fake.update_intent_amount(None, made.id, amount=Money(6_000, "usd"), key="amount-1")
+    assert fake.intents() == [made]
+    changed = fake.update_intent_amount(None, made.id, amount=Money(6_000, "usd"), key="amount-2")
+    assert changed.amount == Money(6_000, "usd")
+
+
+def test_what_moves_no_money_is_made_although_its_key_is_spent(fake: FakeStripe) -> None:
     fake.fail("create_intent", saved=True)
-    for _ in range(2):
-        with pytest.raises(ProviderUnavailable):
-            create(fake)
+    with pytest.raises(ProviderUnavailable):
+        create(fake)
     assert fake.intents() == []
-    assert create(fake, key="pi-2").id == fake.intents()[0].id
+    made = create(fake)
+    assert create(fake) == made
+    assert fake.intents() == [made]
 
 
 def test_the_nth_call_fails_as_often_as_was_asked(fake: FakeStripe) -> None:

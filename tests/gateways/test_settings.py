@@ -61,6 +61,7 @@ def test_endpoints_and_origins_can_be_set_and_loopback_may_be_plain_http() -> No
             "TILL_STRIPE_FRAME_ORIGINS": "http://127.0.0.1:9003, https://hooks.stripe.com",
             "TILL_STRIPE_CONNECT_ORIGINS": "http://127.0.0.1:9003",
             "TILL_DIRECT_MERCHANT": "mer_demo",
+            "TILL_STRIPE_PACE": "100/400",
         }
     )
     assert settings.dynamodb_endpoint == "http://localhost:9001"
@@ -68,6 +69,7 @@ def test_endpoints_and_origins_can_be_set_and_loopback_may_be_plain_http() -> No
     assert settings.stripe_frame_origins == ("http://127.0.0.1:9003", "https://hooks.stripe.com")
     assert settings.stripe_connect_origins == ("http://127.0.0.1:9003",)
     assert settings.direct_merchant == "mer_demo"
+    assert settings.stripe_pace == (100, 400)
 
 
 def test_every_missing_variable_is_named_at_once() -> None:
@@ -113,6 +115,8 @@ def test_every_missing_variable_is_named_at_once() -> None:
         ("TILL_STRIPE_FRAME_ORIGINS", "frames.example"),
         ("TILL_STRIPE_FRAME_ORIGINS", "https://js.stripe.com; script-src *"),
         ("TILL_DIRECT_MERCHANT", "demo"),
+        ("TILL_STRIPE_PACE", "0/80"),
+        ("TILL_STRIPE_PACE", "20"),
         ("TILL_STRIPE_API_BASE", "http://api.stripe.com"),
     ],
 )

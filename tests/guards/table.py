@@ -159,8 +159,8 @@ GUARDS: tuple[Guard, ...] = (
     Guard(
         "a cancelled subscription is not billed",
         _ISSUING,
-        "if subscription.cancel_at_period_end or subscription.is_last_issued:",
-        "if subscription.is_last_issued:",
+        "ends = subscription.cancel_at_period_end or subscription.is_last_issued",
+        "ends = subscription.is_last_issued",
         RENEW,
     ),
     # --- charging

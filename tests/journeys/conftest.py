@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page
 
-from tests.journeys.console import Api, Control, RunningMachine
+from tests.journeys.console import Api, Control, RunningMachine, ask
 
 PHONE = {"width": 375, "height": 812}
 DESK = {"width": 1280, "height": 900}
@@ -21,10 +21,14 @@ def running_machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runnin
 
 
 @pytest.fixture
-def control(running_machine: RunningMachine) -> Control:
-    """The control plane of a machine in seed state."""
+def control(running_machine: RunningMachine) -> Iterator[Control]:
+    """The control plane of a machine in seed state; at the journey's end the machine's books are checked."""
     running_machine.control.post("/reset")
-    return running_machine.control
+    yield running_machine.control
+    ask("DELETE", f"{running_machine.control.url}/faults", {})
+    report = running_machine.control.get("/check")
+    assert report["violations"] == []
+    assert report["counted"]["payment links"] >= 2
 
 
 @pytest.fixture
@@ -38,7 +42,9 @@ def _page(browser: Browser, viewport: dict[str, int], tmp_path: Path) -> Iterato
     context.set_default_timeout(15_000)
     page = context.new_page()
     errors: list[str] = []
-    page.on("pageerror", lambda error: errors.append(str(error)))
+    context.on("weberror", lambda error: errors.append(str(error.error)))
+    # Chromium says on the console what a page's policy kept it from doing: nothing of ours may try.
+    context.on("console", lambda said: errors.append(said.text) if "Content Security Policy" in said.text else None)
     yield page
     page.screenshot(path=tmp_path / "last.png", full_page=True)
     context.close()

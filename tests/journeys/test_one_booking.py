@@ -19,12 +19,7 @@ def fill(page: Page, url: str, card: str) -> None:
 
 def challenge(page: Page, button: str) -> None:
     """Answer the bank's question."""
-    for frame in page.frames:
-        found = frame.get_by_role("button", name=button)
-        if found.count():
-            found.click()
-            return
-    raise AssertionError("there is no challenge")
+    page.frame_locator("iframe[title='3D Secure authentication']").get_by_role("button", name=button).click()
 
 
 def booked_once(control: Control, api: Api) -> None:

@@ -49,6 +49,8 @@ class World:
         self.cloud = cloud
         self.timers = Timers(cloud.clock)
         self.jobs: dict[str, Job] = {"sweep": self.sweep, "bill": self.work, "charge": self.work, "work": self.work}
+        self.jobs["catch_up"] = self.night
+        self.nights: list[datetime] = []
         self.stripe = Stripe()
         self.sweeps: list[datetime] = []
         self.done: list[tuple[str, datetime]] = []
@@ -70,6 +72,9 @@ class World:
         self.sweeps.append(datetime.fromisoformat(event["time"]))
         for key in sorted(self.timers.due()):
             self.cloud.send("work", json.dumps({"record_id": key}))
+
+    def night(self, event: dict[str, Any], context: Any) -> None:
+        self.nights.append(datetime.fromisoformat(event["time"]))
 
     def work(self, event: dict[str, Any], context: Any) -> dict[str, Any]:
         failed = []
@@ -225,3 +230,18 @@ def test_the_schedule_does_not_tick_while_the_clock_stands_but_messages_move(wor
     world.pump.beat()
     assert world.sweeps == []
     assert [key for key, _ in world.done] == ["mail_1"]
+
+
+def test_the_nightly_rule_fires_once_when_a_night_has_passed_however_many_did(world: World) -> None:
+    start = world.cloud.clock.now()
+    assert (start.hour, start.minute) == (20, 30)
+    for hours in (0, 5, 6, 24, 24 + 6, 24 * 9):
+        world.cloud.clock.set(start + timedelta(hours=hours))
+        assert world.pump.settle().errors == []
+    assert world.nights == [start + timedelta(hours=hours) for hours in (6, 30, 24 * 9)]
+
+
+def test_moving_the_clock_a_day_passes_one_night(world: World) -> None:
+    start = world.cloud.clock.now()
+    world.pump.move_to(start + timedelta(days=1))
+    assert world.nights == [start + timedelta(days=1)]

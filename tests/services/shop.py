@@ -19,8 +19,10 @@ from chalicelib.domain.money.amounts import Money
 from chalicelib.services.billing.charging import charge_invoice
 from chalicelib.services.billing.issuing import issue_due
 from chalicelib.services.billing.sweeping import sweep
+from chalicelib.services.checking import Report, check_invariants
 from chalicelib.services.checkouts.expiry import expire_checkout
 from chalicelib.services.checkouts.submit import Submit, Submitted, submit
+from chalicelib.services.event_sweep import sweep_events
 from chalicelib.services.intake import Notice, apply_received, receive
 from chalicelib.services.links import NewLink, create_link
 from chalicelib.services.mails import send_mail
@@ -33,6 +35,8 @@ from chalicelib.services.ports import (
     QueueName,
     StoreUnavailable,
 )
+from tests.fakes.inspection import FakeInspection
+from tests.fakes.ledger import FakeLedger
 from tests.fakes.ports import FakePorts
 from tests.fakes.storage import FakeStore
 from tests.fakes.stripe import FakeStripe
@@ -66,6 +70,10 @@ class Shop:
             stripe=self.stripe,
             mailer=self.mailer,
         )
+        self.inspection = FakeInspection(self.store)
+        self.ledger = FakeLedger(self.stripe)
+        self.left_broken: str | None = None
+        """Why the books are wrong at a test's end on purpose; None has them checked."""
         self.merchant, _ = create_merchant(
             self.ports,
             name="Pinewood Studio",
@@ -139,6 +147,10 @@ class Shop:
         assert not more
         return [event.type for event in reversed(events)]
 
+    def check(self) -> Report:
+        """Everything that must always hold, asked of the store and of Stripe."""
+        return check_invariants(self.inspection, self.ledger, self.clock.now())
+
     # --- Stripe tells
 
     def notice(self, type_: str, intent: Intent, event_id: str = "evt_1", **changes: Any) -> Notice:
@@ -203,6 +215,8 @@ class Shop:
     def _work(self, timer: Timer) -> str:
         if timer.kind is TimerKind.SEND_MAIL:
             return send_mail(self.ports, self.mailer, plain_mail, timer.record_id)
+        if timer.kind is TimerKind.SWEEP_EVENTS:
+            return sweep_events(self.ports, timer.record_id, direct_merchant_id=None).outcome
         if timer.kind is TimerKind.EXPIRE_CHECKOUT:
             return str(expire_checkout(self.ports, timer.record_id, actor="scheduler"))
         return apply_received(self.ports, timer.record_id)

@@ -344,3 +344,34 @@ def test_the_same_success_reported_twice_is_booked_once(shop: Shop) -> None:
     assert apply_intent(shop.ports, paid.id, intent, actor="test") == paid
     assert len(shop.event_types()) == events
     assert len(shop.payments()) == 2
+
+
+def delayed(shop: Shop, count: int) -> list[Subscription]:
+    """Subscriptions bought with something due today, whose own first period begins three days later."""
+    from chalicelib.domain.billing.recurrence import Start, StartType
+    from chalicelib.domain.documents.lines import LineItem
+
+    later = monthly_line(start=Start(StartType.AFTER_DAYS, count=3))
+    link = shop.link("Trial", LineItem("Welcome pack", 1, usd(1_000)), later)
+    for _ in range(count):
+        assert shop.press(shop.buyer(link, expected_total=1_000)).ending == "paid"
+    return shop.store.all(Subscription)
+
+
+def test_a_delayed_start_becomes_active_with_its_first_period_and_says_so(shop: Shop) -> None:
+    [subscription] = delayed(shop, 1)
+    assert (subscription.status, subscription.next_index, subscription.payments_made) == ("scheduled", 0, 0)
+    shop.until(at(2, 3))
+    begun = shop.subscription(subscription.id)
+    assert (begun.status, begun.next_index, begun.payments_made) == ("active", 1, 1)
+    assert [(invoice.period and invoice.period.index, invoice.status) for invoice in shop.invoices()][1:] == [
+        (0, "paid")
+    ]
+    assert "subscription.activated" in shop.event_types()
+
+
+def test_nineteen_first_periods_do_not_fit_one_transaction_and_are_issued_all_the_same(shop: Shop) -> None:
+    timers = [timer for each in delayed(shop, 19) if (timer := billing_timer(each)) is not None]
+    shop.clock.set(at(2, 3))
+    assert issue_due(shop.ports, shop.merchant.id, timers).invoices == 19
+    assert [invoice.number for invoice in shop.invoices()] == [f"INV-{n:04d}" for n in range(1, 39)]

@@ -36,12 +36,15 @@ def test_every_record_of_the_domain_has_a_kind() -> None:
 def test_the_names_in_stored_rows_are_these() -> None:
     assert sorted((kind.name, kind.prefix) for kind in KINDS) == [
         ("account_owner", ""),
+        ("address_tries", ""),
         ("api_key", ""),
         ("checkout", "chk"),
         ("customer", "cus"),
         ("customer_by_email", ""),
+        ("event_sweep", "swp"),
         ("intent_owner", ""),
         ("invoice", "inv"),
+        ("link_declines", ""),
         ("link_uses", ""),
         ("mail", ""),
         ("merchant", ""),

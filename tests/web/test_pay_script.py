@@ -329,7 +329,9 @@ def test_a_challenge_that_fails_leads_back_to_the_form_with_nothing_lost(
     page: Page, server: Server, gallery_origin: str
 ) -> None:
     server.answers({"status": "requires_action", "client_secret": "pi_1_secret_2", "location": RECEIPT})
-    told(page, actionAnswer={"error": {"payment_intent": {"status": "requires_payment_method"}}})
+    failure = {"code": "payment_intent_authentication_failure"}
+    intent = {"status": "requires_payment_method", "last_payment_error": failure}
+    told(page, actionAnswer={"error": {**failure, "payment_intent": intent}})
     opened(page, gallery_origin)
     fill(page)
     press(page)
@@ -337,6 +339,27 @@ def test_a_challenge_that_fails_leads_back_to_the_form_with_nothing_lost(
         "Your bank could not confirm that it is you. You have not been charged."
     )
     assert page.locator("#name").input_value() == "Anna Kowalska"
+
+
+def test_a_bank_that_declines_after_its_challenge_is_the_servers_to_explain(
+    page: Page, server: Server, gallery_origin: str
+) -> None:
+    server.answers({"status": "requires_action", "client_secret": "pi_1_secret_2", "location": RECEIPT})
+    failure = {"code": "card_declined", "decline_code": "insufficient_funds"}
+    intent = {"status": "requires_payment_method", "last_payment_error": failure}
+    told(page, actionAnswer={"error": {**failure, "payment_intent": intent}})
+    opened(page, gallery_origin)
+    fill(page)
+    press(page)
+    page.wait_for_url(f"**{RECEIPT}")
+
+
+def test_a_form_that_is_refused_whole_is_told_on_the_page(page: Page, server: Server, gallery_origin: str) -> None:
+    server.answers({"status": "refused", "title": "We could not read it.", "text": "Go back."}, status=413)
+    opened(page, gallery_origin)
+    fill(page)
+    press(page)
+    expect(page.locator("#decline")).to_contain_text("We could not read it. Go back.")
 
 
 def test_a_challenge_whose_end_is_unknown_is_the_servers_to_tell(

@@ -288,6 +288,27 @@ STATE_WORDS = {
         "The subscription behind this link has ended, or a newer receipt has a newer link. No charge will be made for "
         "one that has ended. If you are charged all the same, write to Pinewood Studio.",
     ),
+    StateKind.LINK_PAUSED: (
+        429,
+        "Paying pauses here until 23:00 (EDT).",
+        "Too many cards were declined on this page within a short time, most likely not yours: for safety, it takes "
+        "no payments until then. You have not been charged. Come back later, or ask Pinewood Studio.",
+    ),
+    StateKind.OTHER_SITE: (
+        403,
+        "This form was sent from another site.",
+        "We took nothing of it. You have not been charged. Open the page by the link you were given, and use its form.",
+    ),
+    StateKind.NOT_READ: (
+        400,
+        "We could not read what was sent.",
+        "We took nothing of it. You have not been charged. Go back, reload the page and try again.",
+    ),
+    StateKind.NOT_NOW: (
+        409,
+        "Something else was done here at the same moment.",
+        "So this was not done. Reload the page to see how things stand, then try again.",
+    ),
     StateKind.OUR_FAULT: (
         500,
         "Something broke on our side.",

@@ -18,7 +18,10 @@ class AfterPayment:
 
 @dataclass(frozen=True, slots=True)
 class PaymentLink:
-    """A link and the lines it sells. `secret` is the 128-bit part of its page's address."""
+    """A link and the lines it sells. `secret` is the 128-bit part of its page's address.
+
+    Until `paused_until` nobody may try to pay it: nearly all who tried before that were declined.
+    """
 
     id: str
     merchant_id: str
@@ -32,6 +35,7 @@ class PaymentLink:
     fees: tuple[Fee, ...] = ()
     after_payment: AfterPayment = AfterPayment()
     metadata: Mapping[str, str] = field(default_factory=dict)
+    paused_until: datetime | None = None
     version: int = 0
 
 

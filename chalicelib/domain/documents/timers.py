@@ -20,6 +20,7 @@ class TimerKind(StrEnum):
     SEND_MAIL = "send_mail"
     EXPIRE_CHECKOUT = "expire_checkout"
     APPLY_WEBHOOK = "apply_webhook"
+    SWEEP_EVENTS = "sweep_events"
 
 
 @dataclass(frozen=True, slots=True)

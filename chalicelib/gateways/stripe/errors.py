@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import stripe
 
-from chalicelib.services.ports import ProviderBusy, ProviderRefused, ProviderUnavailable
+from chalicelib.services.ports import KeySpent, ProviderBusy, ProviderRefused, ProviderUnavailable
 
 API_KEY_CODE: Final = "api_key"
 """Our code for a key that Stripe does not take (any more): nothing happened, and only an operator can help."""
@@ -32,12 +32,13 @@ class Kind(Enum):
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """What one answer means. `reached` is False where it came from in front of the endpoint, so that it says nothing
-    about an earlier try with the same key."""
+    about an earlier try with the same key. `spent`: it is the saved answer of an earlier try that failed at Stripe."""
 
     kind: Kind
     code: str
     retry: bool = False
     reached: bool = True
+    spent: bool = False
 
 
 def judge(error: stripe.StripeError) -> Verdict:
@@ -49,6 +50,9 @@ def judge(error: stripe.StripeError) -> Verdict:
     # The lock on an object and the key in flight come as 409 or 429, and neither is saved under the key.
     if status in (409, 429) or code in ("rate_limit", "lock_timeout", "idempotency_key_in_use"):
         return Verdict(Kind.BUSY, code, may_retry, reached=False)
+    if status is not None and status >= 500 and _header(error, "idempotent-replayed") == "true":
+        # Stripe keeps 500s too, for 24 hours (https://docs.stripe.com/api/idempotent_requests).
+        return Verdict(Kind.UNKNOWN, code, spent=True)
     if status is None or status >= 500 or not body:
         return Verdict(Kind.UNKNOWN, code, may_retry)
     if status == 401:
@@ -69,6 +73,8 @@ def translated(verdict: Verdict, error: stripe.StripeError, *, unknown_before: b
     "busy", does not say that nothing happened.
     """
     told = f"{verdict.code} (status {error.http_status}, request {error.request_id})"
+    if verdict.spent:
+        return KeySpent(told)
     if verdict.kind is Kind.UNKNOWN or (unknown_before and not verdict.reached):
         return ProviderUnavailable(told)
     if verdict.kind is Kind.BUSY:

@@ -6,18 +6,32 @@ Importing this module imports the stripe package; it is imported where a gateway
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from functools import partial
+from secrets import token_hex
 from typing import Final, Protocol, TypeVar
 
 import stripe
 from stripe.params import PaymentIntentConfirmParams, PaymentIntentCreateParams, PaymentIntentListParams
 
 from chalicelib.domain.money.amounts import Money
-from chalicelib.gateways.stripe import replies
+from chalicelib.gateways.stripe import events, replies
 from chalicelib.gateways.stripe.errors import declined_intent
 from chalicelib.gateways.stripe.patience import Declined, Patience
 from chalicelib.gateways.stripe.transport import LoggedClient, http_client
-from chalicelib.services.ports import OPEN, UNPACED, Charge, Intent, NewIntent, Pacer, ProviderRefused, Seam
+from chalicelib.services.ports import (
+    OPEN,
+    UNPACED,
+    Charge,
+    EventPage,
+    Intent,
+    KeySpent,
+    NewIntent,
+    Pacer,
+    ProviderRefused,
+    Seam,
+)
 
 API_VERSION: Final = "2026-10-28.endive"
 """The version of requests, webhooks and Stripe.js. A test holds it to the stripe package's own, so that taking a newer
@@ -68,17 +82,16 @@ class StripeGateway:
         self, account: str | None, *, email: str, name: str, metadata: Mapping[str, str], key: str
     ) -> str:
         """See PaymentProvider."""
-        options = _writing(account, key)
-        reply = self._call(
-            lambda: self._client.v1.customers.create(
+        return self._done_without_money(
+            account,
+            key,
+            lambda options: self._client.v1.customers.create(
                 {"email": email, "name": name, "metadata": dict(metadata)}, options
-            )
-        )
-        return reply.id
+            ),
+        ).id
 
     def create_intent(self, account: str | None, request: NewIntent, *, key: str) -> Intent:
         """See PaymentProvider. Refused with `payment_method_types` where the account cannot take cards."""
-        options = _writing(account, key)
         params: PaymentIntentCreateParams = {
             "amount": request.amount.minor,
             "currency": request.amount.currency,
@@ -95,9 +108,17 @@ class StripeGateway:
             params["description"] = request.description
         if request.statement_suffix is not None:
             params["statement_descriptor_suffix"] = request.statement_suffix
-        reply = self._call(lambda: self._client.v1.payment_intents.create(params, options))
-        _require_type(reply.payment_method_types)
-        return replies.payment_intent(reply)
+
+        def make(options: stripe.RequestOptions) -> Intent:
+            reply = self._client.v1.payment_intents.create(params, options)
+            _require_type(reply.payment_method_types)
+            return replies.payment_intent(reply)
+
+        def find() -> Intent | None:
+            intents = self.find_intents(account, customer_id=request.customer_id)
+            return next((each for each in intents if each.metadata == dict(request.metadata)), None)
+
+        return self._done_without_money(account, key, make, find)
 
     def confirm_with_token(
         self,
@@ -173,16 +194,19 @@ class StripeGateway:
 
     def cancel_intent(self, account: str | None, intent_id: str, *, key: str) -> Intent:
         """See PaymentProvider. What cannot be cancelled any more comes back as it is, `processing` too."""
-        options = _writing(account, key)
-        try:
-            reply = self._call(
-                lambda: self._client.v1.payment_intents.cancel(intent_id, {"expand": replies.INTENT_EXPAND}, options)
+
+        def cancel(options: stripe.RequestOptions) -> Intent:
+            return replies.payment_intent(
+                self._client.v1.payment_intents.cancel(intent_id, {"expand": replies.INTENT_EXPAND}, options)
             )
+
+        try:
+            # Cancelling moves no money, and doing it twice does no more than once.
+            return self._done_without_money(account, key, cancel)
         except ProviderRefused as refusal:
             if refusal.code != "payment_intent_unexpected_state":
                 raise
             return self.retrieve_intent(account, intent_id)
-        return replies.payment_intent(reply)
 
     def retrieve_charge(self, account: str | None, charge_id: str) -> Charge:
         """See PaymentProvider."""
@@ -195,9 +219,10 @@ class StripeGateway:
         self, account: str | None, *, customer_id: str, metadata: Mapping[str, str], key: str
     ) -> Intent:
         """See PaymentProvider. Refused with `payment_method_types` where the account cannot take cards."""
-        options = _writing(account, key)
-        reply = self._call(
-            lambda: self._client.v1.setup_intents.create(
+        reply = self._done_without_money(
+            account,
+            key,
+            lambda options: self._client.v1.setup_intents.create(
                 {
                     "customer": customer_id,
                     "metadata": dict(metadata),
@@ -206,7 +231,7 @@ class StripeGateway:
                     "expand": replies.SETUP_EXPAND,
                 },
                 options,
-            )
+            ),
         )
         _require_type(reply.payment_method_types)
         return replies.setup_intent(reply)
@@ -244,6 +269,13 @@ class StripeGateway:
         )
         return replies.setup_intent(reply)
 
+    def list_events(
+        self, account: str | None, *, created_after: datetime, types: Sequence[str], cursor: str | None = None
+    ) -> EventPage:
+        """See PaymentProvider."""
+        params = events.page_params(created_after, types, cursor, _PAGE)
+        return events.event_page(self._call(lambda: self._client.v1.events.list(params, _reading(account))), account)
+
     def close(self) -> None:
         """Close the connections that were kept open."""
         self._http.close()
@@ -254,6 +286,26 @@ class StripeGateway:
         except Declined as declined:
             carried = declined_intent(declined.error, "payment_intent")
             return replies.payment_intent(carried) if carried is not None else self.retrieve_intent(account, intent_id)
+
+    def _done_without_money(
+        self,
+        account: str | None,
+        key: str,
+        make: Callable[[stripe.RequestOptions], T],
+        find: Callable[[], T | None] = lambda: None,
+    ) -> T:
+        """What a call came to that moves no money: under its key, or under a fresh one where Stripe failed with that.
+
+        No fixed series of keys would do: an outage of an hour spends any. `find` looks for what Stripe made although
+        it failed; what cannot be found, or is made twice by two at once, is empty, belongs to nobody, and stays so.
+        """
+        try:
+            return self._call(partial(make, _writing(account, key)))
+        except KeySpent:
+            found = find()
+            if found is not None:
+                return found
+        return self._call(partial(make, _writing(account, f"{key}.{token_hex(8)}")))
 
     def _call(self, operation: Callable[[], T]) -> T:
         """A call that no bank has a say in; a decline all the same is a refusal."""

@@ -57,7 +57,7 @@ class Patience:
             try:
                 return operation()
             except ProviderBusy as unsent:
-                # The pacer let it not go out at all; that says nothing of a try before, which may have been carried out.
+                # The pacer held this one back; that says nothing of one before it, which may have been carried out.
                 if unknown_before:
                     raise ProviderUnavailable(str(unsent)) from unsent
                 raise

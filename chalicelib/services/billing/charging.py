@@ -169,6 +169,7 @@ def _is_old(invoice: Invoice, now: datetime) -> bool:
 
 
 def _stored(ports: Ports, invoice: Invoice, intent: Intent) -> str:
-    after = apply_intent(ports, invoice.id, intent, actor=ACTOR, asked_here=True)
+    own_try = None if invoice.part.latest is None else invoice.part.latest.number
+    after = apply_intent(ports, invoice.id, intent, actor=ACTOR, own_try=own_try)
     latest = after.part.latest
     return str(after.status if after.status is InvoiceStatus.PAID or latest is None else latest.outcome)

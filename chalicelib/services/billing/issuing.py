@@ -31,7 +31,7 @@ from chalicelib.domain.machines import InvoiceStatus, SubscriptionAction, Subscr
 from chalicelib.domain.numbering import format_number
 from chalicelib.services.checkouts.booking import seller_of
 from chalicelib.services.facts import happened
-from chalicelib.services.ports import Insert, Ports, SetTimer, Update, Write
+from chalicelib.services.ports import MAX_WRITES, Insert, Ports, SetTimer, Update, Write
 from chalicelib.services.saving import commit, until_won
 
 MOST_TOGETHER: Final = 19
@@ -71,7 +71,7 @@ def issue_due(ports: Ports, merchant_id: str, timers: Sequence[Timer]) -> Issued
     ids = tuple(dict.fromkeys(timer.record_id for timer in timers))[:MOST_TOGETHER]
     more = len({timer.record_id for timer in timers}) > len(ids)
     for _ in range(MOST_PERIODS):
-        steps = until_won(lambda: _one_transaction(ports, merchant_id, ids))
+        steps = until_won(ports, lambda: _one_transaction(ports, merchant_id, ids))
         if not steps:
             break
         invoices += sum(step.issued for step in steps)
@@ -112,14 +112,20 @@ def _one_transaction(ports: Ports, merchant_id: str, ids: Sequence[str]) -> list
         return []
     customers = ports.records.find_many([(Customer, each.customer_id) for each in due])
     steps: list[_Step] = []
+    writes: list[Write] = []
     taken = series.last
     for subscription, customer in zip(due, customers, strict=True):
-        if subscription.cancel_at_period_end or subscription.is_last_issued:
-            steps.append(_end(ports, subscription, now))
+        ends = subscription.cancel_at_period_end or subscription.is_last_issued
+        if ends:
+            step = _end(ports, subscription, now)
         else:
-            taken += 1
-            steps.append(_issue(ports, merchant, customer, subscription, taken, now))
-    writes: list[Write] = [write for step in steps for write in step.writes]
+            step = _issue(ports, merchant, customer, subscription, taken + 1, now)
+        # A first period, or one of a total of zero, has an event more: what does not fit comes in the next transaction.
+        if len(writes) + len(step.writes) > MAX_WRITES - 1:
+            break
+        taken += 0 if ends else 1
+        steps.append(step)
+        writes += step.writes
     if taken != series.last:
         writes.append(Update(replace(series, last=taken)))
     if writes:
@@ -164,6 +170,11 @@ def _issue(
     moved = replace(moved, timer_at=moved.acts_at)
     writes: list[Write] = [Insert(invoice), Update(moved)]
     writes.append(happened(ports.ids, "invoice.issued", invoice, now=now, actor=ACTOR))
+    if invoice.status is InvoiceStatus.PAID:
+        writes.append(happened(ports.ids, "invoice.paid", invoice, now=now, actor=ACTOR))
+    if begun.status is not subscription.status:
+        before = {"status": str(subscription.status)}
+        writes.append(happened(ports.ids, "subscription.activated", moved, now=now, actor=ACTOR, previous=before))
     following = billing_timer(moved)
     if following is not None:
         writes.append(SetTimer(following))

@@ -46,11 +46,17 @@ class _Written:
 
 
 def apply_intent(
-    ports: Ports, invoice_id: str, intent: Intent, *, actor: str, also: Sequence[Write] = (), asked_here: bool = False
+    ports: Ports,
+    invoice_id: str,
+    intent: Intent,
+    *,
+    actor: str,
+    also: Sequence[Write] = (),
+    own_try: int | None = None,
 ) -> Invoice:
     """The invoice with the intent's state taken over; `also` is written in the same transaction.
 
-    `asked_here` says that the caller made the try itself, so its end is not somebody else's to tell.
+    `own_try` is the number of the try that the caller made itself: how a running one failed is nobody else's to tell.
     A repeated, late or reordered report changes nothing but `also`. Raises PaymentMismatch.
     """
 
@@ -59,7 +65,7 @@ def apply_intent(
         now = ports.clock.now()
         if intent.status is IntentStatus.SUCCEEDED:
             result, writes = _book(ports, invoice, intent, actor, now)
-        elif _is_news(invoice, intent, now, asked_here):
+        elif _is_news(invoice, intent, now, own_try):
             result, writes = _store_failure(ports, invoice, intent, actor, now)
         else:
             result, writes = _Written(invoice), []
@@ -67,20 +73,22 @@ def apply_intent(
             commit(ports, writes, also)
         return result
 
-    done = until_won(attempt)
+    done = until_won(ports, attempt)
     if done.mail is not None:
         queue_mail(ports, done.mail)
     return done.invoice
 
 
-def _is_news(invoice: Invoice, intent: Intent, now: datetime, asked_here: bool) -> bool:
+def _is_news(invoice: Invoice, intent: Intent, now: datetime, own_try: int | None) -> bool:
     """Whether this is the end of the try that the invoice is waiting for."""
     if invoice.status is not InvoiceStatus.OPEN or not invoice.parts or invoice.part.intent_id != intent.id:
         return False
     latest = invoice.part.latest
     if latest is None or latest.outcome not in (AttemptOutcome.CLAIMED, AttemptOutcome.REQUIRES_ACTION):
         return False
-    if latest.on_session and not asked_here and may_be_running(invoice.part, now):
+    if latest.number != own_try and (not latest.on_session or may_be_running(invoice.part, now)):
+        # What the intent shows may be the decline of a try before this one. A buyer's try is left to its request for
+        # a minute; a worker's to the worker, whose timer stands until it has stored an end.
         return False
     if intent.status is IntentStatus.REQUIRES_ACTION:
         return latest.outcome is AttemptOutcome.CLAIMED

@@ -26,6 +26,7 @@ _QUEUE_OF: Final = {
     TimerKind.SEND_MAIL: QueueName.WORK,
     TimerKind.EXPIRE_CHECKOUT: QueueName.WORK,
     TimerKind.APPLY_WEBHOOK: QueueName.WORK,
+    TimerKind.SWEEP_EVENTS: QueueName.WORK,
 }
 
 

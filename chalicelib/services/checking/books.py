@@ -122,10 +122,10 @@ def read_books(inspection: Inspection) -> Books:
     for timer in timers:
         timers_of[timer.record_id].append(timer)
     payments_of: dict[str, list[Payment]] = defaultdict(list)
-    for payment in by_kind[Payment]:
+    for payment in by_kind.get(Payment, ()):
         payments_of[payment.invoice_id].append(payment)
     billed_of: dict[str, list[Billed]] = defaultdict(list)
-    for invoice in by_kind[Invoice]:
+    for invoice in by_kind.get(Invoice, ()):
         for (subscription_id, _), period in periods_on(invoice).items():
             billed_of[subscription_id].append(Billed(period, invoice))
     # Plain dictionaries from here on: a look-up must not make an entry.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import datetime
@@ -58,11 +59,11 @@ def check_invariants(inspection: Inspection, ledger: Ledger | None, now: datetim
             found += settlement.both_sides_agree(books, account)
             counted.update(
                 {
-                    "Stripe accounts": 1,
-                    "Stripe intents": len(account.intents),
-                    "Stripe charges": len(account.charges),
-                    "Stripe refunds": len(account.refunds),
-                    "Stripe balance transactions": len(account.entries),
+                    "stripe accounts": 1,
+                    "stripe intents": len(account.intents),
+                    "stripe charges": len(account.charges),
+                    "stripe refunds": len(account.refunds),
+                    "stripe balance transactions": len(account.entries),
                 }
             )
     violations = {each: None for each in found if isinstance(each, Violation)}
@@ -85,4 +86,6 @@ def check_lasting(inspection: Inspection, ledger: Ledger | None, clock: Clock) -
 
 
 def _plural(name: str) -> str:
-    return name if name.endswith("s") else f"{name}s"
+    """The name of a kind in words, for people: `StripeEvent` is counted as stripe events."""
+    words = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).lower()
+    return words if words.endswith("s") else f"{words}s"

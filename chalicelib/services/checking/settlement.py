@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from chalicelib.domain.documents.checkouts import Checkout
 from chalicelib.domain.documents.intake import IntakeState, StripeEvent
 from chalicelib.domain.documents.merchants import Merchant
 from chalicelib.domain.documents.parts import Part
@@ -105,6 +106,9 @@ def _intent(books: Books, account: Account, intent: Intent) -> Iterator[Finding]
         return
     if payment is None and part.intent_id == intent.id and part.amount != intent.amount:
         yield Violation("I13", owner.id, f"{intent.id} asks for {_shown(intent)}, its part for {part.amount.minor}")
+    invoice_id = owner.invoice_id if isinstance(owner, Checkout) else owner.id
+    if intent.metadata.get("till_invoice", invoice_id) != invoice_id:
+        yield Violation("I13", owner.id, f"{intent.id} is for {intent.metadata['till_invoice']}, here for {invoice_id}")
     if intent.status is IntentStatus.SUCCEEDED:
         if payment is None or not booked([payment]):
             yield _not_booked(books, owner, part, intent)

@@ -67,7 +67,7 @@ def book_checkout(
             return _Booked(checkout, None)
         return _book(ports, checkout, intent, actor=actor, also=also)
 
-    booked = until_won(attempt)
+    booked = until_won(ports, attempt)
     if booked.mail is not None:
         queue_mail(ports, booked.mail)
     return booked.checkout

@@ -58,7 +58,7 @@ def expire_checkout(ports: Ports, checkout_id: str, *, actor: str) -> Checkout |
         commit(ports, [Update(expired), DropTimer(timer), event])
         return written(expired)
 
-    return until_won(close)
+    return until_won(ports, close)
 
 
 def expiry_timer(checkout: Checkout) -> Timer:

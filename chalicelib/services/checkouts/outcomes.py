@@ -34,7 +34,7 @@ def apply_intent(
             commit(ports, writes, also)
         return checkout if changed is None else written(changed)
 
-    return until_won(attempt)
+    return until_won(ports, attempt)
 
 
 def resolve(ports: Ports, merchant: Merchant, checkout: Checkout, *, actor: str) -> Checkout:
@@ -60,7 +60,7 @@ def resolve(ports: Ports, merchant: Merchant, checkout: Checkout, *, actor: str)
         commit(ports, [Update(changed)])
         return written(changed)
 
-    return until_won(attempt)
+    return until_won(ports, attempt)
 
 
 def _after(checkout: Checkout, intent: Intent, now: datetime, asked_here: bool) -> Checkout | None:

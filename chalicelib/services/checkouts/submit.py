@@ -23,6 +23,8 @@ from chalicelib.services.checkouts.expiry import expire_checkout, expiry_timer
 from chalicelib.services.checkouts.opening import Closed, LinkPage, open_link
 from chalicelib.services.checkouts.outcomes import apply_intent, resolve
 from chalicelib.services.facts import happened
+from chalicelib.services.limits.addresses import TooManyTries, commit_try
+from chalicelib.services.limits.breaker import note_decline
 from chalicelib.services.payments.intents import confirm_key, confirmed, ensure_intent
 from chalicelib.services.payments.running import may_be_running
 from chalicelib.services.ports import (
@@ -36,6 +38,7 @@ from chalicelib.services.ports import (
     ProviderUnavailable,
     SetTimer,
     Update,
+    Write,
     WriteConflict,
 )
 from chalicelib.services.saving import commit, written
@@ -66,6 +69,7 @@ class Submit:
 
     `checkout_id` and `checkout_secret` come from the form's signed token. `return_url` is absolute. `consent_words`
     writes the consent to later charges as the page shows it, None where there are none: our words, never the browser's.
+    `source` stands for the address that tries are counted by, None where no browser asks.
     """
 
     merchant_slug: str
@@ -80,35 +84,56 @@ class Submit:
     return_url: str
     consent_words: Callable[[LinkPage, datetime], str | None]
     address: str | None
+    source: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Submitted:
-    """The ending, and what belongs to it: a decline's codes, the secret a challenge needs, until when paying pauses."""
+    """The ending, and what belongs to it: a decline's codes, the secret a challenge needs, until when paying pauses.
+
+    `paused_link` says that this decline was the one that paused its link for everybody.
+    """
 
     ending: Ending
     decline: Decline | None = None
     client_secret: str | None = None
     closed: Closed | None = None
     until: datetime | None = None
+    paused_link: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Claim:
+    """A try that is this request's to make; `tries` are the unpaid ones of its address, itself included."""
+
+    checkout: Checkout
+    tries: int
 
 
 def submit(ports: Ports, request: Submit) -> Submitted:
     """Try to pay once. Raises NotFound for an unknown link, StoreUnavailable when nothing could be claimed."""
-    page = open_link(ports, request.merchant_slug, request.link_id, request.link_secret, request.checkout_id)
+    page = open_link(
+        ports,
+        request.merchant_slug,
+        request.link_id,
+        request.link_secret,
+        request.checkout_id,
+        source=request.source,
+    )
     if page.checkout is not None and not _is_theirs(page.checkout, request):
         return Submitted(Ending.TIMED_OUT)
-    if page.checkout is None and page.closed is not None:
-        return Submitted(Ending.CLOSED, closed=page.closed)
     try:
-        claimed = _claim(ports, page, request)
-        if isinstance(claimed, Submitted):
-            return claimed
-        return _pay(ports, page.merchant, claimed, request)
+        claim = _claim(ports, page, request)
+        if isinstance(claim, Submitted):
+            return claim
+        return _pay(ports, page.merchant, claim, request)
+    except TooManyTries as refused:
+        return Submitted(Ending.TOO_MANY_TRIES, until=refused.until)
     except WriteConflict:
         # Another tab or a webhook moved this checkout on between our read and our write; it is theirs to finish.
         return Submitted(Ending.CHECKING)
-    except ProviderUnavailable:
+    except (ProviderUnavailable, ProviderBusy):
+        # A busy Stripe did nothing, but here it was asked how a try before this one ended, and that is still unknown.
         return Submitted(Ending.CHECKING)
 
 
@@ -117,7 +142,13 @@ def _is_theirs(checkout: Checkout, request: Submit) -> bool:
     return same_secret and checkout.payment_link_id == request.link_id
 
 
-def _claim(ports: Ports, page: LinkPage, request: Submit) -> Checkout | Submitted:
+def _closed(page: LinkPage) -> Submitted | None:
+    if page.closed is Closed.PAUSED:
+        return Submitted(Ending.TOO_MANY_TRIES, until=page.link.paused_until)
+    return None if page.closed is None else Submitted(Ending.CLOSED, closed=page.closed)
+
+
+def _claim(ports: Ports, page: LinkPage, request: Submit) -> _Claim | Submitted:
     now = ports.clock.now()
     checkout = page.checkout
     if checkout is not None:
@@ -127,8 +158,10 @@ def _claim(ports: Ports, page: LinkPage, request: Submit) -> Checkout | Submitte
             return known
         if may_be_running(checkout.part, now) or checkout.part.in_doubt:
             return Submitted(Ending.CHECKING)
-        if page.closed is not None:
-            return Submitted(Ending.CLOSED, closed=page.closed)
+    closed = _closed(page)
+    if closed is not None:
+        return closed
+    if checkout is not None:
         if checkout.expires_at <= now or not _same_order(checkout, page, now):
             # One checkout sells one order: what was changed meanwhile is sold by another, once this one is closed.
             expired = expire_checkout(ports, checkout.id, actor=ACTOR)
@@ -151,11 +184,17 @@ def _claim(ports: Ports, page: LinkPage, request: Submit) -> Checkout | Submitte
         agreed_at=now.replace(microsecond=0),
         consent=consent,
     )
-    commit(ports, [Update(again)])
-    return written(again)
+    return _claimed(ports, page, request, again, [Update(again)])
 
 
-def _first_claim(ports: Ports, page: LinkPage, request: Submit, agreed: Plan, consent: Consent | None) -> Checkout:
+def _claimed(ports: Ports, page: LinkPage, request: Submit, checkout: Checkout, writes: list[Write]) -> _Claim:
+    tries = commit_try(
+        ports, writes, merchant_id=page.merchant.id, owner_id=checkout.id, source=request.source, seen=page.tries
+    )
+    return _Claim(written(checkout), tries)
+
+
+def _first_claim(ports: Ports, page: LinkPage, request: Submit, agreed: Plan, consent: Consent | None) -> _Claim:
     now = ports.clock.now()
     link = page.link
     checkout = Checkout(
@@ -178,11 +217,11 @@ def _first_claim(ports: Ports, page: LinkPage, request: Submit, agreed: Plan, co
         consent=consent,
     )
     event = happened(ports.ids, "checkout.started", checkout, now=now, actor=ACTOR)
-    commit(ports, [Insert(checkout), SetTimer(expiry_timer(checkout)), event])
-    return written(checkout)
+    return _claimed(ports, page, request, checkout, [Insert(checkout), SetTimer(expiry_timer(checkout)), event])
 
 
-def _pay(ports: Ports, merchant: Merchant, checkout: Checkout, request: Submit) -> Submitted:
+def _pay(ports: Ports, merchant: Merchant, claim: _Claim, request: Submit) -> Submitted:
+    checkout = claim.checkout
     try:
         intent = _confirmed(ports, merchant, checkout, request)
     except ProviderBusy:
@@ -197,7 +236,8 @@ def _pay(ports: Ports, merchant: Merchant, checkout: Checkout, request: Submit) 
     if intent.status is IntentStatus.REQUIRES_ACTION:
         return Submitted(Ending.REQUIRES_ACTION, client_secret=intent.client_secret)
     if intent.status is IntentStatus.REQUIRES_PAYMENT_METHOD and intent.decline is not None:
-        return Submitted(Ending.DECLINED, intent.decline)
+        paused_link = note_decline(ports, request.link_id, claim.tries)
+        return Submitted(Ending.DECLINED, intent.decline, paused_link=paused_link)
     if intent.status is IntentStatus.CANCELED:
         return Submitted(Ending.DECLINED, Decline("try_again_later"))
     return Submitted(Ending.CHECKING)
@@ -260,7 +300,9 @@ def _known_ending(checkout: Checkout) -> Submitted | None:
 
 def _paused_until(checkout: Checkout) -> datetime | None:
     latest = checkout.part.latest
-    if latest is None or len(checkout.part.attempts) < MOST_TRIES:
+    # What came to nothing because Stripe could not be reached was no guess at a card.
+    tries = [attempt for attempt in checkout.part.attempts if attempt.outcome is not AttemptOutcome.ABANDONED]
+    if latest is None or len(tries) < MOST_TRIES:
         return None
     return latest.at + PAUSE
 

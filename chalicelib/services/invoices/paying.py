@@ -14,6 +14,7 @@ from typing import Final
 
 from chalicelib.domain.documents.checkouts import Consent
 from chalicelib.domain.documents.invoices import Invoice
+from chalicelib.domain.documents.limits import AddressTries, address_tries_id
 from chalicelib.domain.documents.merchants import Merchant
 from chalicelib.domain.documents.parts import AttemptOutcome
 from chalicelib.domain.documents.subscriptions import Subscription
@@ -21,6 +22,7 @@ from chalicelib.domain.errors import NotFound
 from chalicelib.domain.machines import InvoiceStatus, PartState
 from chalicelib.services.billing.outcomes import apply_intent
 from chalicelib.services.checkouts.submit import MOST_TRIES, PAUSE, Ending, Submitted
+from chalicelib.services.limits.addresses import TooManyTries, commit_try
 from chalicelib.services.payments.intents import confirm_key, confirmed, ensure_intent, forget_canceled
 from chalicelib.services.payments.running import may_be_running
 from chalicelib.services.ports import (
@@ -60,7 +62,7 @@ class PayInvoice:
     """What the invoice's pay page sends. `expected_total` are the minor units that the buyer saw.
 
     `consent_words` writes the consent to later charges as the page shows it, None where the invoice bills no running
-    subscription. `return_url` is absolute.
+    subscription. `return_url` is absolute. `source` stands for the address that tries are counted by.
     """
 
     merchant_slug: str
@@ -71,6 +73,7 @@ class PayInvoice:
     return_url: str
     consent_words: Callable[[InvoiceView, datetime], str | None]
     address: str | None
+    source: str | None = None
 
 
 def open_invoice(ports: Ports, merchant_slug: str, invoice_id: str, secret: str) -> InvoiceView:
@@ -95,6 +98,8 @@ def pay_invoice(ports: Ports, request: PayInvoice) -> Submitted:
         if ending is not None:
             return ending
         return _pay(ports, view, request)
+    except TooManyTries as refused:
+        return Submitted(Ending.TOO_MANY_TRIES, until=refused.until)
     except (WriteConflict, ProviderUnavailable):
         # The scheduler, a webhook or another tab is at it, or nobody knows: the page waits and asks.
         return Submitted(Ending.CHECKING)
@@ -131,7 +136,7 @@ def _abandon(ports: Ports, invoice_id: str) -> Invoice:
         commit(ports, [Update(freed)])
         return written(freed)
 
-    return until_won(attempt)
+    return until_won(ports, attempt)
 
 
 def _without_canceled(ports: Ports, invoice_id: str, intent: Intent) -> Invoice:
@@ -141,7 +146,7 @@ def _without_canceled(ports: Ports, invoice_id: str, intent: Intent) -> Invoice:
         fresh = _abandon(ports, invoice_id)
         return fresh if fresh.part.intent_id != intent.id else forget_canceled(ports, fresh, intent)
 
-    return until_won(attempt)
+    return until_won(ports, attempt)
 
 
 def _ending_before(ports: Ports, view: InvoiceView, request: PayInvoice) -> Submitted | None:
@@ -167,7 +172,14 @@ def _pay(ports: Ports, view: InvoiceView, request: PayInvoice) -> Submitted:
         view.invoice.with_part(view.invoice.part.claimed(now, on_session=True)),
         consent=None if words is None else Consent(now, words, request.address),
     )
-    commit(ports, [Update(invoice)])
+    commit_try(
+        ports,
+        [Update(invoice)],
+        merchant_id=invoice.merchant_id,
+        owner_id=invoice.id,
+        source=request.source,
+        seen=_tries(ports, invoice, request.source),
+    )
     invoice = written(invoice)
     try:
         intent = _confirmed(ports, replace(view, invoice=invoice), request)
@@ -177,7 +189,8 @@ def _pay(ports: Ports, view: InvoiceView, request: PayInvoice) -> Submitted:
     except ProviderRefused:
         _abandon(ports, invoice.id)
         raise
-    after = apply_intent(ports, invoice.id, intent, actor=ACTOR, asked_here=True)
+    own_try = None if invoice.part.latest is None else invoice.part.latest.number
+    after = apply_intent(ports, invoice.id, intent, actor=ACTOR, own_try=own_try)
     if after.status is InvoiceStatus.PAID:
         return Submitted(Ending.PAID)
     if intent.status is IntentStatus.REQUIRES_ACTION:
@@ -188,6 +201,10 @@ def _pay(ports: Ports, view: InvoiceView, request: PayInvoice) -> Submitted:
         _without_canceled(ports, after.id, intent)
         return Submitted(Ending.DECLINED, Decline("try_again_later"))
     return Submitted(Ending.CHECKING)
+
+
+def _tries(ports: Ports, invoice: Invoice, source: str | None) -> AddressTries | None:
+    return None if source is None else ports.records.find(AddressTries, address_tries_id(invoice.merchant_id, source))
 
 
 def _confirmed(ports: Ports, view: InvoiceView, request: PayInvoice) -> Intent:

@@ -42,4 +42,4 @@ def settle_payment(ports: Ports, payment_id: str, charge: Charge, *, actor: str,
         commit(ports, [Update(settled), event], also)
         return True
 
-    return until_won(attempt)
+    return until_won(ports, attempt)

@@ -17,8 +17,11 @@ from chalicelib.services.ports.paying import (
     BalanceTransaction,
     Charge,
     Decline,
+    EventPage,
     Intent,
     IntentStatus,
+    KeySpent,
+    ListedEvent,
     NewIntent,
     PaymentProvider,
     ProviderBusy,
@@ -27,6 +30,7 @@ from chalicelib.services.ports.paying import (
 )
 from chalicelib.services.ports.seam import OPEN, Seam, Service
 from chalicelib.services.ports.storing import (
+    DEPLOYMENT,
     MAX_WRITES,
     Append,
     DropTimer,
@@ -51,12 +55,14 @@ from chalicelib.services.ports.world import (
     MailUnavailable,
     Message,
     OutgoingMail,
+    Pauses,
     QueueName,
     Queues,
     QueueUnavailable,
 )
 
 __all__ = [
+    "DEPLOYMENT",
     "MAX_WRITES",
     "OPEN",
     "UNPACED",
@@ -67,16 +73,19 @@ __all__ = [
     "Clock",
     "Decline",
     "DropTimer",
+    "EventPage",
     "Ids",
     "Index",
     "Insert",
     "Inspection",
     "Intent",
     "IntentStatus",
+    "KeySpent",
     "Ledger",
     "LedgerCharge",
     "LedgerEntry",
     "LedgerRefund",
+    "ListedEvent",
     "MailRefused",
     "MailUnavailable",
     "Mailer",
@@ -85,6 +94,7 @@ __all__ = [
     "OutgoingMail",
     "Pacer",
     "Page",
+    "Pauses",
     "PaymentProvider",
     "Ports",
     "ProviderBusy",
@@ -120,6 +130,8 @@ class Ports(Protocol):
     def clock(self) -> Clock: ...
     @property
     def ids(self) -> Ids: ...
+    @property
+    def pauses(self) -> Pauses: ...
     @property
     def queues(self) -> Queues: ...
     @property

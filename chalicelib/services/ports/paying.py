@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Protocol
+from typing import Any, Protocol
 
 from chalicelib.domain.documents.methods import Method
 from chalicelib.domain.money.amounts import Money
@@ -86,8 +86,33 @@ class NewIntent:
     statement_suffix: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class ListedEvent:
+    """An event on Stripe's own list of an account. `object` is what the event was about, as it was then."""
+
+    id: str
+    type: str
+    account: str | None
+    livemode: bool
+    created_at: datetime
+    object: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class EventPage:
+    """One page of that list, newest first; `cursor` asks for the next, None on the last."""
+
+    events: tuple[ListedEvent, ...]
+    cursor: str | None
+
+
 class ProviderUnavailable(Exception):
     """No answer that says what happened (time-out, lost reply, 5xx): the outcome is unknown until Stripe is asked."""
+
+
+class KeySpent(ProviderUnavailable):
+    """Stripe failed under this idempotency key and keeps that answer for it: what it did, only the object can tell,
+    and a new try needs a new key."""
 
 
 class ProviderBusy(Exception):
@@ -173,4 +198,10 @@ class PaymentProvider(Protocol):
 
     def retrieve_setup_intent(self, account: str | None, intent_id: str) -> Intent:
         """What Stripe knows of the SetupIntent now."""
+        ...
+
+    def list_events(
+        self, account: str | None, *, created_after: datetime, types: Sequence[str], cursor: str | None = None
+    ) -> EventPage:
+        """A page of the events of these types since a time (at most 30 days ago), newest first, behind `cursor`."""
         ...

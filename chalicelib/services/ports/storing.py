@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Final, Generic, Protocol, TypeVar
 
 from chalicelib.domain.documents.events import Event
 from chalicelib.domain.documents.timers import Timer
@@ -96,6 +96,10 @@ class Index(StrEnum):
     BY_SUBSCRIPTION = "by_subscription"
     BY_INVOICE = "by_invoice"
     BY_PAYMENT_LINK = "by_payment_link"
+
+
+DEPLOYMENT: Final = "deployment"
+"""Whose records those are in BY_MERCHANT that the deployment lists over all merchants."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,14 @@ class Ids(Protocol):
         ...
 
 
+class Pauses(Protocol):
+    """How whoever lost a race waits before trying again."""
+
+    def after_loss(self, losses: int) -> None:
+        """Wait a moment by chance, on average longer with each loss in a row; `losses` counts them from 1."""
+        ...
+
+
 class QueueName(StrEnum):
     """BILLING is FIFO by merchant; the others are standard queues."""
 

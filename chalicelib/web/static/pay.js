@@ -242,7 +242,10 @@
   async function act(answer) {
     const result = await stripe.handleNextAction({ clientSecret: answer.client_secret });
     const intent = result.error && (result.error.payment_intent || result.error.setup_intent);
-    if (intent && intent.status === "requires_payment_method") showNote(words.refused, words.refusedHelp);
+    const last = intent && (intent.last_payment_error || intent.last_setup_error || result.error);
+    const unproved = last && /_intent_authentication_failure$/.test(last.code);
+    // Not authenticated, or closed: nothing typed is lost. A bank that declines after that is the server's to explain.
+    if (unproved && intent.status === "requires_payment_method") showNote(words.refused, words.refusedHelp);
     else location.assign(answer.location);
   }
 
@@ -254,6 +257,7 @@
         return act(answer).catch(() => location.assign(answer.location));
       case "declined":
       case "too_many_tries":
+      case "refused":
         return showNote(answer.title, answer.text);
       case "invalid":
         setBusy(false);

@@ -18,7 +18,7 @@ from chalicelib.web.views.common import (
 )
 from chalicelib.web.views.invoice import InvoicePage, InvoiceStanding, PaymentRow
 from chalicelib.web.views.mail import ReceiptMail, RenderedMail
-from chalicelib.web.views.pay import CheckoutValues, PayPage, StripeView
+from chalicelib.web.views.pay import CheckoutValues, PaidBefore, PayPage, StripeView
 from chalicelib.web.views.receipt import CheckingPage, ReceiptOutcome, ReceiptPage
 from chalicelib.web.views.states import StateKind, StatePage
 
@@ -37,6 +37,7 @@ __all__ = [
     "LineView",
     "MerchantView",
     "MethodView",
+    "PaidBefore",
     "PartyView",
     "PayPage",
     "PaymentRow",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Literal
 
 from chalicelib.domain.money.amounts import Money
@@ -34,12 +35,22 @@ class CheckoutValues:
 
 
 @dataclass(frozen=True, slots=True)
+class PaidBefore:
+    """What the same browser paid by this link already, so that nobody pays twice by going back."""
+
+    amount: Money
+    at: datetime
+    receipt_url: str
+
+
+@dataclass(frozen=True, slots=True)
 class PayPage:
     """A link's page, which is its checkout too.
 
     `title` names what is sold. `due_today` is the amount of the button and of `totals.total`.
     `post_url` takes the form; `checking_url` is where a lost answer leads. `nonce` is the one in the page's headers.
-    A pause after too many tries is a `decline` too: `words.too_many_tries_words`.
+    A pause after too many tries is a `decline` too: `words.too_many_tries_words`. `changed` and `timed_out` say why
+    a press led back here.
     """
 
     merchant: MerchantView
@@ -58,4 +69,6 @@ class PayPage:
     errors: tuple[FieldProblem, ...] = ()
     decline: Decline | None = None
     changed: bool = False
+    timed_out: bool = False
+    paid_before: PaidBefore | None = None
     billed_to: str | None = None

@@ -19,6 +19,10 @@ _STATUS: Final[dict[StateKind, int]] = {
     StateKind.CHECKOUT_TIMED_OUT: 410,
     StateKind.TOO_MANY_TRIES: 429,
     StateKind.CANCEL_LINK_OVER: 410,
+    StateKind.LINK_PAUSED: 429,
+    StateKind.OTHER_SITE: 403,
+    StateKind.NOT_READ: 400,
+    StateKind.NOT_NOW: 409,
     StateKind.OUR_FAULT: 500,
 }
 
@@ -80,6 +84,28 @@ def state_words(page: StatePage, locale: str = "en") -> StateWords:
                 "There is nothing to cancel here any more.",
                 "The subscription behind this link has ended, or a newer receipt has a newer link. "
                 f"No charge will be made for one that has ended. If you are charged all the same, write to {name}.",
+            )
+        case StateKind.LINK_PAUSED:
+            until = f"until {format_time(page.at, zone, locale)}" if page.at else "for a while"
+            return StateWords(
+                f"Paying pauses here {until}.",
+                "Too many cards were declined on this page within a short time, most likely not yours: for safety, "
+                f"it takes no payments until then. {NOT_CHARGED} Come back later, or ask {name}.",
+            )
+        case StateKind.OTHER_SITE:
+            return StateWords(
+                "This form was sent from another site.",
+                f"We took nothing of it. {NOT_CHARGED} Open the page by the link you were given, and use its form.",
+            )
+        case StateKind.NOT_READ:
+            return StateWords(
+                "We could not read what was sent.",
+                f"We took nothing of it. {NOT_CHARGED} Go back, reload the page and try again.",
+            )
+        case StateKind.NOT_NOW:
+            return StateWords(
+                "Something else was done here at the same moment.",
+                "So this was not done. Reload the page to see how things stand, then try again.",
             )
         case StateKind.OUR_FAULT:
             return StateWords(

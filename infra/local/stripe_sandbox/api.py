@@ -160,13 +160,15 @@ class Api:
                 saved.status,
                 saved.body,
                 {"Idempotent-Replayed": "true", "Original-Request": saved.request_id},
+                lost=met is not None and met.status is None,
             )
         try:
             answer = self._run(route, caller, params, path, Origin(request_id, key), met)
         except StripeFault:
             self.keys.drop(account, key)
             raise
-        if answer.status in _NOT_KEPT:
+        never_came = met is not None and met.status is None and not met.effect
+        if answer.status in _NOT_KEPT or never_came:
             self.keys.drop(account, key)
         else:
             self.keys.keep(account, key, answer)

@@ -1,0 +1,47 @@
+"""The machine's own fault seam, which also notes what line of the use cases each call was made for."""
+
+from __future__ import annotations
+
+import sys
+from collections import defaultdict
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+from chalicelib.services.ports import Service
+from infra.local.faults import Fault, FaultKind, FaultSeam, Life
+
+T = TypeVar("T")
+
+ROOT = Path(__file__).resolve().parents[2]
+SERVICES = str(ROOT / "chalicelib" / "services")
+# The one door that all writes go through; who knocked is the line behind it.
+_PASSED_OVER = str(ROOT / "chalicelib" / "services" / "saving.py")
+
+Site = tuple[str, int]
+"""A file below chalicelib/services, and the line that is being executed."""
+
+
+class WatchedSeam(FaultSeam):
+    """Knows on which sides of which calls the program was stopped."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stopped_at: dict[Site, set[str]] = defaultdict(set)
+
+    def _suffer(self, fault: Fault, life: Life, service: Service, operation: str, send: Callable[[], T]) -> T:
+        site = _site()
+        if site is not None and fault.kind is FaultKind.KILL:
+            self.stopped_at[site].add("after" if fault.effect else "before")
+        return super()._suffer(fault, life, service, operation, send)
+
+
+def _site() -> Site | None:
+    frame = sys._getframe(1)
+    while True:
+        name = frame.f_code.co_filename
+        if name.startswith(SERVICES) and name != _PASSED_OVER:
+            return str(Path(name).relative_to(SERVICES)), frame.f_lineno
+        if frame.f_back is None:
+            return None
+        frame = frame.f_back
