@@ -1,6 +1,7 @@
 """Till's web application: every HTTP route and every Lambda entry point, registered and nothing else."""
 
 from chalice.app import Chalice
+
 from chalicelib.handlers.api import api
 from chalicelib.handlers.buyer import buyer
 from chalicelib.handlers.jobs import jobs

@@ -143,6 +143,12 @@ class FakeMailer:
             raise MailUnavailable("the mailer was told to fail")
         return f"mail-{len(self.sent)}"
 
+    def forget(self) -> None:
+        """As new: nothing sent, nothing told."""
+        self.sent.clear()
+        self._refused.clear()
+        self._failures.clear()
+
     def refuse(self, address: str) -> None:
         """Refuse every mail to an address from now on."""
         self._refused.add(address)

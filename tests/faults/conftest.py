@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
@@ -19,3 +20,11 @@ def world(dynamodb_endpoint: str) -> Iterator[World]:
     made = World(make_tables(dynamodb_endpoint), START)
     yield made
     made.stop()
+
+
+@pytest.fixture(autouse=True)
+def quietly() -> Iterator[None]:
+    """Thousands of deaths are logged as errors, and mean nothing here."""
+    logging.disable(logging.CRITICAL)
+    yield
+    logging.disable(logging.NOTSET)

@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from chalicelib.domain.documents.invoices import Invoice
+from chalicelib.domain.documents.mails import MailKind
 from chalicelib.domain.documents.merchants import Merchant
 from chalicelib.domain.documents.timers import TimerKind
 from chalicelib.domain.machines import InvoiceStatus
@@ -13,6 +14,7 @@ from chalicelib.services.invoices.paying import PayInvoice, pay_invoice
 from chalicelib.services.ports import QueueName, Update
 from chalicelib.services.saving import commit
 from infra.local.faults import Fault, FaultKind
+from infra.local.stripe_sandbox import Misbehaviour
 from tests.faults import steps
 from tests.faults.matrix import Flow, Step
 from tests.faults.shop import Case, Shop
@@ -101,7 +103,7 @@ def _a_month(shop: Shop) -> None:
 
 
 def _receipt(shop: Shop, case: Case) -> None:
-    mail = shop.mail_about(shop.checkout(case).invoice_id)
+    mail = shop.mail_about(shop.checkout(case).invoice_id, MailKind.RECEIPT)
     case.message = shop.message_about(TimerKind.SEND_MAIL, mail.id)
 
 
@@ -132,6 +134,59 @@ def _with_a_new_card(shop: Shop, case: Case) -> None:
     [invoice] = [each for each in shop.invoices(case) if each.status is InvoiceStatus.OPEN]
     case.invoice_id, case.secret = invoice.id, invoice.secret
     shop.another_card(case)
+
+
+def _done_before(shop: Shop, case: Case) -> None:
+    """The message is a late copy of one that was worked on."""
+    steps.work(shop, case)
+
+
+def _while_stripe_fails(shop: Shop, case: Case) -> None:
+    """Stripe answers the confirm with an error of its own, which it keeps for the key."""
+    shop.world.sandbox.behave()
+    shop.world.sandbox.misbehave(Misbehaviour(steps.CONFIRM, 500, effect=False))
+    steps.work(shop, case)
+
+
+def _when_stripe_works(shop: Shop, case: Case) -> None:
+    shop.world.sandbox.behave()
+    steps.message_again(shop, case)
+
+
+def _refused_by_ses(shop: Shop, case: Case) -> None:
+    assert case.form is not None
+    shop.world.mailer.refuse(case.form.email)
+    steps.work(shop, case)
+
+
+def _while_ses_is_down(shop: Shop, case: Case) -> None:
+    shop.world.mailer.fail_next()
+    steps.work(shop, case)
+
+
+def _when_ses_is_up(shop: Shop, case: Case) -> None:
+    shop.world.mailer.fail_next(0)
+    steps.message_again(shop, case)
+
+
+def _declined_and_not_told(shop: Shop) -> None:
+    """The second period was declined, and the mail that says so is still in the outbox."""
+    _issued(shop)
+    shop.sweep()
+    for queue in QueueName:
+        for message in shop.world.queues.take(queue):
+            if queue is QueueName.CHARGES:
+                shop.work_on(queue, message)
+    shop.world.queues.take(QueueName.WORK)
+
+
+def _paid_before_it_was_told(shop: Shop, case: Case) -> None:
+    _with_a_new_card(shop, case)
+    _pay_the_invoice(shop, case)
+
+
+def _needless_mail(shop: Shop, case: Case) -> None:
+    case.message = shop.message_about(TimerKind.SEND_MAIL, shop.mail_about(case.invoice_id, MailKind.NEEDS_YOU).id)
 
 
 def _pay_the_invoice(shop: Shop, case: Case) -> None:
@@ -264,6 +319,26 @@ FLOWS = (
         ends=_owes,
     ),
     Flow(
+        "charge, done before",
+        Shop.subscribe,
+        steps.work,
+        later=_issued,
+        ready=(_to_charge, _done_before),
+        again=steps.message_again,
+        soon=_paid_twice,
+        ends=_paid_twice,
+    ),
+    Flow(
+        "charge, Stripe failing",
+        Shop.subscribe,
+        _while_stripe_fails,
+        later=_issued,
+        ready=(_to_charge,),
+        again=_when_stripe_works,
+        soon=_paid_twice,
+        ends=_paid_twice,
+    ),
+    Flow(
         "invoice paid on its page",
         _declines,
         _pay_the_invoice,
@@ -282,5 +357,32 @@ FLOWS = (
         soon=_got_a_receipt,
         ends=_got_a_receipt,
         whole=True,
+    ),
+    Flow(
+        "mail, sent before",
+        Shop.subscribe,
+        steps.work,
+        ready=(_receipt, _done_before),
+        again=steps.message_again,
+        soon=_got_a_receipt,
+        ends=_got_a_receipt,
+    ),
+    Flow("mail, refused", Shop.subscribe, _refused_by_ses, ready=(_receipt,), again=steps.message_again),
+    Flow(
+        "mail, SES down",
+        Shop.subscribe,
+        _while_ses_is_down,
+        ready=(_receipt,),
+        again=_when_ses_is_up,
+        ends=_got_a_receipt,
+    ),
+    Flow(
+        "mail with nothing to say",
+        _declines,
+        steps.work,
+        later=_declined_and_not_told,
+        ready=(_paid_before_it_was_told, _needless_mail),
+        again=steps.message_again,
+        ends=_paid_twice,
     ),
 )

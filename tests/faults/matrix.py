@@ -37,8 +37,9 @@ class Flow:
 
     `prepare` makes a case, `later` lets the time pass that all cases need, and each of `ready` is done for all cases
     before the next. `again` is what comes back from outside by itself: the buyer, SQS or Stripe. `ends` looks at one
-    case in the end, `soon` eleven minutes after the program died where all came again at once: nothing waits for a
-    later sweep to mend it. `always_told`: Stripe's event comes, however late.
+    case in the end, `soon` eleven minutes after the program died where all came again at once: nothing may wait for a
+    later sweep to mend it (but with two runners one may just have died again). `always_told`: Stripe's event comes,
+    however late.
 
     `whole`: every way to resume is tried; variants of a flow are resumed alone. `in_place`: the run changes nothing
     that is stored and does as much as there is, so it is recorded in the shop where it is stopped, on a few cases.
@@ -152,7 +153,7 @@ def _prepared(shop: Shop, flow: Flow, number: int) -> list[Case]:
 
 
 def _recorded(shop: Shop, flow: Flow, case: Case) -> list[Call]:
-    with shop.world.seam.life() as life:
+    with shop.world.seam.life() as life, suppress(*NOT_DONE):
         flow.run(shop, case)
     assert life.calls, f"{flow.name} asks nothing of the world"
     return life.calls
@@ -204,7 +205,7 @@ class Group:
             for case in cases:
                 self._way.flow.again(shop, case)
             shop.settle()
-        if self._way.delay == SOON:
+        if self._way.delay == SOON and not shop.two:
             for case in cases:
                 self._way.flow.soon(shop, case)
         # Long enough for what is abandoned to be closed, and too short for the next period.

@@ -17,7 +17,7 @@ from chalicelib.domain.documents.checkouts import Checkout
 from chalicelib.domain.documents.invoices import Invoice
 from chalicelib.domain.documents.lines import LineItem
 from chalicelib.domain.documents.links import PaymentLink
-from chalicelib.domain.documents.mails import Mail
+from chalicelib.domain.documents.mails import Mail, MailKind
 from chalicelib.domain.documents.subscriptions import Subscription
 from chalicelib.domain.documents.timers import Timer
 from chalicelib.domain.money.amounts import Money
@@ -116,7 +116,7 @@ class Shop:
         )
         self.kept: dict[str, dict[str, Message]] = {}
         self.died_at = world.clock.now()
-        self._outbox: dict[str, Mail] = {}
+        self._outbox: dict[tuple[str, MailKind], Mail] = {}
         self._taken_in: set[str] = set()
         self._chance = random.Random(7)
         self._emails = count(1)
@@ -215,12 +215,12 @@ class Shop:
         page = records.newest(Invoice, Index.BY_SUBSCRIPTION, case.subscription_id, limit=10)
         return list(reversed(page.records))
 
-    def mail_about(self, record_id: str) -> Mail:
-        """The one mail about a record, from one look at the outbox for all that ask."""
+    def mail_about(self, record_id: str, kind: MailKind) -> Mail:
+        """The one mail of a kind about a record, from one look at the outbox for all that ask."""
         if not self._outbox:
             found = (record for record in self.world.inspection.records() if isinstance(record, Mail))
-            self._outbox = {mail.about_id: mail for mail in found}
-        return self._outbox[record_id]
+            self._outbox = {(mail.about_id, mail.kind): mail for mail in found}
+        return self._outbox[record_id, kind]
 
     def last_next_period(self) -> datetime:
         """When every subscription's next period has begun."""

@@ -155,7 +155,7 @@ class World:
         self.sandbox.reset()
         for queue in QueueName:
             self.queues.take(queue)
-        self.mailer.sent.clear()
+        self.mailer.forget()
         self.seam.clear()
         self.clock.advance(timedelta(days=1))
         self.ports = self._with_tokens if tokens else self._without_tokens

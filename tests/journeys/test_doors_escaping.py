@@ -14,7 +14,7 @@ NAMES = {
     "long": LONG[:200],
     "long-words": ("Brand photography with retouching, licensing and delivery " * 4)[:200].strip(),
     "right-to-left": "סטודיו אורן לצילום (2027) – استوديو التصوير",
-    "markup": """<script>window.ran=1</script><img src=x onerror="window.ran=2"></title></textarea>--><svg/onload=ran()>""",
+    "markup": """<script>window.ran=1</script><img src=x onerror="window.ran=2"></title></p>--><svg/onload=ran()>""",
     "quotes": """a" onmouseover="window.ran=3" x='1' `${window.ran=4}` &quot;&#34;&lt;b&gt; \\u003cb\\u003e \\""",
     "templates": "{{ 7 * 7 }} {% raw %} ${7*7} #{7*7} <%= 7*7 %> %s %(name)s {0} {merchant}",
     "emoji": "👩🏽‍🎨 Studio 🏳️‍🌈 ✨ é̷̡̛ Ω≈ç ﷽ 中文 ไทย",

@@ -9,9 +9,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from urllib.parse import urlsplit
 
-from playwright.sync_api import Page, Request, expect
+from playwright.sync_api import Page, Request, Route, expect
 
 from tests.journeys.checkout_page import button, fill, on_receipt, silent_stripe
 from tests.journeys.console import Api, Control, ask
@@ -124,8 +125,12 @@ def test_the_list_sees_one_script_more(control: Control, phone: Page) -> None:
         ("<p onclick='more()'>x</p>", "onclick"),
         ("<a href=' javascript:more()'>x</a>", "href"),
     ):
-        phone.route("https://evil.example/**", lambda route: route.fulfill(body="", content_type="text/javascript"))
-        phone.route(address, lambda route, more=more: route.fulfill(body=page.body + more, headers=headers))
+        answers = {
+            address: partial(Route.fulfill, body=page.body + more, headers=headers),
+            "https://evil.example/**": partial(Route.fulfill, body="", content_type="text/javascript"),
+        }
+        for where, answer in answers.items():
+            phone.route(where, lambda route, request, answer=answer: answer(route))
         with watched(phone, control) as watch:
             phone.goto(address, wait_until="networkidle")
             assert watch.scripts() == sorted([*PAY, name])

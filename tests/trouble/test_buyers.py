@@ -89,7 +89,7 @@ def test_a_busy_stripe_did_nothing_and_uses_up_no_try(shop: TroubledShop, operat
     for _ in range(12):
         shop.trouble(operation, 429, times=4)
         done = shop.press(replace(form, confirmation_token=shop.token()))
-        assert (done.ending, done.decline and done.decline.code) == (Ending.DECLINED, "try_again_later")
+        assert (done.ending, done.decline and done.decline.code) == (Ending.DECLINED, "not_started")
         assert {attempt.outcome for attempt in the_checkout(shop).part.attempts} == {AttemptOutcome.ABANDONED}
     assert shop.charged() == []
     assert shop.press(replace(form, confirmation_token=shop.token())).ending is Ending.PAID

@@ -69,6 +69,8 @@ def exhibits() -> dict[str, Exhibit]:
         "pay-errors": samples.FIELD_ERRORS,
         "pay-declined": samples.DECLINED,
         "pay-changed": samples.CHANGED,
+        "pay-timed-out": samples.TIMED_OUT,
+        "pay-paid-before": samples.PAID_BEFORE,
     }
     found: dict[str, Exhibit] = {}
     for name, view in pay.items():

@@ -22,6 +22,7 @@ from chalicelib.web.views import (
     LineView,
     MerchantView,
     MethodView,
+    PaidBefore,
     PartyView,
     PaymentRow,
     PayPage,
@@ -163,6 +164,11 @@ FIELD_ERRORS = replace(
 TYPED = CheckoutValues("anna@example.com", "Anna Kowalska")
 DECLINED = replace(SUBSCRIBE, values=TYPED, decline=decline_words("card_declined", "insufficient_funds"))
 CHANGED = replace(SUBSCRIBE, values=TYPED, changed=True)
+TIMED_OUT = replace(ONE_TIME, timed_out=True)
+PAID_BEFORE = replace(
+    ONE_TIME,
+    paid_before=PaidBefore(usd(14800), at(2027, 3, 14), "https://till.example/receipt/pinewood-studio/chk"),
+)
 
 PAID = ReceiptPage(
     merchant=STUDIO,
@@ -285,6 +291,10 @@ STATES = {
         StateKind.TOO_MANY_TRIES, STUDIO, at(2027, 4, 1, 18, 35), again_url="/pay/pinewood-studio/01J"
     ),
     "cancel-over": StatePage(StateKind.CANCEL_LINK_OVER, STUDIO),
+    "link-paused": StatePage(StateKind.LINK_PAUSED, STUDIO, at(2027, 4, 1, 18, 35)),
+    "other-site": StatePage(StateKind.OTHER_SITE),
+    "not-read": StatePage(StateKind.NOT_READ),
+    "not-now": StatePage(StateKind.NOT_NOW),
     "our-fault": StatePage(
         StateKind.OUR_FAULT, STUDIO, again_url="/pay/pinewood-studio/01J", reference="01J8ZC5R1V3N7Q4T0W2Y6A8B9D"
     ),

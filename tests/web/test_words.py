@@ -62,6 +62,10 @@ NO_ANSWER = (
     "Your bank did not answer.",
     "You have not been charged. Wait a minute and try again, or use another card.",
 )
+NOT_STARTED = (
+    "The payment could not be started.",
+    "You have not been charged. Wait a minute and try again.",
+)
 DUPLICATE = (
     "The same amount was just paid with this card.",
     "Look for a receipt in your e-mail before you try again.",
@@ -80,6 +84,7 @@ TABLE = {
     UNSUPPORTED: "card_not_supported currency_not_supported transaction_not_allowed service_not_allowed",
     NO_ANSWER: "processing_error issuer_not_available try_again_later reenter_transaction approve_with_id",
     DUPLICATE: "duplicate_transaction",
+    NOT_STARTED: "not_started",
     GENERIC: "generic_decline do_not_honor call_issuer lost_card stolen_card pickup_card restricted_card fraudulent "
     "merchant_blacklist card_declined a_code_of_next_year",
 }

@@ -47,6 +47,8 @@ MOST_TRIES: Final = 10
 """Tries of one checkout; Stripe itself cancels an intent after too many, and nobody has that many cards at hand."""
 PAUSE: Final = timedelta(hours=1)
 """How long paying pauses after that, before each further try."""
+NOT_STARTED: Final = "not_started"
+"""Our own code for a try that Stripe did not take on: no bank has been asked."""
 ACTOR: Final = "buyer"
 
 
@@ -226,7 +228,7 @@ def _pay(ports: Ports, merchant: Merchant, claim: _Claim, request: Submit) -> Su
         intent = _confirmed(ports, merchant, checkout, request)
     except ProviderBusy:
         _abandon(ports, checkout.id)
-        return Submitted(Ending.DECLINED, Decline("try_again_later"))
+        return Submitted(Ending.DECLINED, Decline(NOT_STARTED))
     except ProviderRefused:
         _abandon(ports, checkout.id)
         raise
@@ -239,7 +241,7 @@ def _pay(ports: Ports, merchant: Merchant, claim: _Claim, request: Submit) -> Su
         paused_link = note_decline(ports, request.link_id, claim.tries)
         return Submitted(Ending.DECLINED, intent.decline, paused_link=paused_link)
     if intent.status is IntentStatus.CANCELED:
-        return Submitted(Ending.DECLINED, Decline("try_again_later"))
+        return Submitted(Ending.DECLINED, Decline(NOT_STARTED))
     return Submitted(Ending.CHECKING)
 
 

@@ -21,7 +21,7 @@ from chalicelib.domain.documents.subscriptions import Subscription
 from chalicelib.domain.errors import NotFound
 from chalicelib.domain.machines import InvoiceStatus, PartState
 from chalicelib.services.billing.outcomes import apply_intent
-from chalicelib.services.checkouts.submit import MOST_TRIES, PAUSE, Ending, Submitted
+from chalicelib.services.checkouts.submit import MOST_TRIES, NOT_STARTED, PAUSE, Ending, Submitted
 from chalicelib.services.limits.addresses import TooManyTries, commit_try
 from chalicelib.services.payments.intents import confirm_key, confirmed, ensure_intent, forget_canceled
 from chalicelib.services.payments.running import may_be_running
@@ -185,7 +185,7 @@ def _pay(ports: Ports, view: InvoiceView, request: PayInvoice) -> Submitted:
         intent = _confirmed(ports, replace(view, invoice=invoice), request)
     except ProviderBusy:
         _abandon(ports, invoice.id)
-        return Submitted(Ending.DECLINED, Decline("try_again_later"))
+        return Submitted(Ending.DECLINED, Decline(NOT_STARTED))
     except ProviderRefused:
         _abandon(ports, invoice.id)
         raise
@@ -199,7 +199,7 @@ def _pay(ports: Ports, view: InvoiceView, request: PayInvoice) -> Submitted:
         return Submitted(Ending.DECLINED, intent.decline)
     if intent.status is IntentStatus.CANCELED:
         _without_canceled(ports, after.id, intent)
-        return Submitted(Ending.DECLINED, Decline("try_again_later"))
+        return Submitted(Ending.DECLINED, Decline(NOT_STARTED))
     return Submitted(Ending.CHECKING)
 
 

@@ -61,6 +61,8 @@ _DUPLICATE = _Row(
     "",
     charged_known=False,
 )
+# Ours, where Stripe took no try on: no bank has been asked, so none is named.
+_NOT_STARTED = _Row("The payment could not be started.", "", "Wait a minute and try again.")
 _GENERIC = _Row(
     "This card was declined, and we were not told why.",
     "",
@@ -93,6 +95,7 @@ DECLINES: Final[dict[str, _Row]] = {
     "reenter_transaction": _NO_ANSWER,
     "approve_with_id": _NO_ANSWER,
     "duplicate_transaction": _DUPLICATE,
+    "not_started": _NOT_STARTED,
 }
 
 
