@@ -6,14 +6,15 @@ from collections.abc import Sequence
 
 from chalicelib import wiring
 from chalicelib.domain.documents.invoices import Invoice
+from chalicelib.domain.documents.links import PaymentLink
 from chalicelib.domain.documents.mails import Mail, MailKind
 from chalicelib.domain.documents.merchants import Merchant
 from chalicelib.domain.documents.subscriptions import Subscription
 from chalicelib.domain.machines import InvoiceStatus
 from chalicelib.handlers import presenting
 from chalicelib.services.ports import OutgoingMail, Ports
-from chalicelib.web.render import render_failed_charge_mail, render_receipt_mail
-from chalicelib.web.views.mail import FailedChargeMail, ReceiptMail, RenderedMail
+from chalicelib.web.render import render_failed_charge_mail, render_link_paused_mail, render_receipt_mail
+from chalicelib.web.views.mail import FailedChargeMail, LinkPausedMail, ReceiptMail, RenderedMail
 from chalicelib.web.views.receipt import ReceiptOutcome
 
 
@@ -31,6 +32,8 @@ def subscriptions_of(ports: Ports, invoice: Invoice) -> Sequence[Subscription]:
 
 def compose(ports: Ports, mail: Mail) -> OutgoingMail | None:
     """The mail as it should read now; None when there is nothing to say any more."""
+    if mail.kind is MailKind.LINK_PAUSED:
+        return _link_paused(ports, mail)
     invoice, merchant = ports.records.find_many([(Invoice, mail.about_id), (Merchant, mail.merchant_id)])
     if invoice is None or merchant is None or invoice.snapshot is None:
         return None
@@ -38,8 +41,10 @@ def compose(ports: Ports, mail: Mail) -> OutgoingMail | None:
         rendered = _receipt(ports, mail, invoice, merchant)
     else:
         rendered = _failed_charge(mail, invoice, merchant)
-    if rendered is None:
-        return None
+    return None if rendered is None else _outgoing(mail, merchant, rendered)
+
+
+def _outgoing(mail: Mail, merchant: Merchant, rendered: RenderedMail) -> OutgoingMail:
     return OutgoingMail(
         key=mail.id,
         from_name=merchant.name,
@@ -49,6 +54,22 @@ def compose(ports: Ports, mail: Mail) -> OutgoingMail | None:
         html=rendered.html,
         reply_to=merchant.support_email,
     )
+
+
+def _link_paused(ports: Ports, mail: Mail) -> OutgoingMail | None:
+    link, merchant = ports.records.find_many([(PaymentLink, mail.about_id), (Merchant, mail.merchant_id)])
+    # Switched on again meanwhile: whoever did that knows.
+    if link is None or merchant is None or link.paused_until is None:
+        return None
+    base = wiring.settings().public_base_url
+    view = LinkPausedMail(
+        merchant=presenting.merchant_view(merchant),
+        link_name=link.name,
+        at=mail.created_at,
+        until=link.paused_until,
+        page_url=presenting.page_url(base, "pay", merchant, link.id, link.secret),
+    )
+    return _outgoing(mail, merchant, render_link_paused_mail(view))
 
 
 def _receipt(ports: Ports, mail: Mail, invoice: Invoice, merchant: Merchant) -> RenderedMail | None:

@@ -13,11 +13,11 @@ from chalicelib.web.static_files import asset_url
 from chalicelib.web.views.cancel import CancelledPage, CancelPage
 from chalicelib.web.views.common import MerchantView
 from chalicelib.web.views.invoice import InvoicePage
-from chalicelib.web.views.mail import FailedChargeMail, ReceiptMail, RenderedMail
+from chalicelib.web.views.mail import FailedChargeMail, LinkPausedMail, ReceiptMail, RenderedMail
 from chalicelib.web.views.pay import PayPage
 from chalicelib.web.views.receipt import CheckingPage, ReceiptPage
 from chalicelib.web.views.states import StatePage
-from chalicelib.web.words import failed_charges, mails
+from chalicelib.web.words import failed_charges, mails, operators
 from chalicelib.web.words.states import state_words
 
 
@@ -89,3 +89,10 @@ def render_failed_charge_mail(mail: FailedChargeMail, locale: str = "en") -> Ren
     words = failed_charges.failed_charge_words(mail, locale)
     html = _render("mail/failed_charge.html", mail, mail.merchant, locale, words=words)
     return RenderedMail(words.subject, html, failed_charges.failed_charge_text(mail, words, locale))
+
+
+def render_link_paused_mail(mail: LinkPausedMail, locale: str = "en") -> RenderedMail:
+    """The mail that tells the operator of a paused link."""
+    words = operators.link_paused_words(mail, locale)
+    html = _render("mail/link_paused.html", mail, mail.merchant, locale, words=words)
+    return RenderedMail(words.subject, html, operators.link_paused_text(mail, words))

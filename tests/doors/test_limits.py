@@ -10,10 +10,14 @@ import pytest
 from chalicelib.domain.documents.checkouts import Checkout
 from chalicelib.domain.documents.limits import AddressTries, LinkDeclines
 from chalicelib.domain.documents.links import PaymentLink
+from chalicelib.domain.documents.mails import Mail, MailKind, MailState
+from chalicelib.domain.documents.merchants import Merchant
+from chalicelib.handlers.mail_composer import compose
 from chalicelib.services.checkouts.submit import MOST_TRIES
 from chalicelib.services.limits.addresses import MOST_UNPAID
 from chalicelib.services.limits.breaker import COUNTED_PER_ADDRESS, FEWEST_DECLINES
 from chalicelib.services.links import switch_link
+from chalicelib.services.mails import send_mail
 from chalicelib.services.ports import Insert, Update
 from tests.doors.conftest import Whereabouts
 from tests.doors.visitors import BASE, Answer, Visitors, invoice_path, link_path, plain
@@ -228,6 +232,39 @@ def test_a_link_whose_payments_nearly_all_fail_pauses_for_an_hour_and_says_so(
 
     shop.after(hours=1)
     assert visitors.press(shop.one_time).json["status"] == "paid"
+
+
+def test_the_operator_is_written_to_once_unless_the_pause_is_over_already(
+    visitors: Visitors, whereabouts: Whereabouts
+) -> None:
+    shop = visitors.shop
+    merchant = shop.store.get(Merchant, shop.merchant.id)
+    shop.store.commit("support", [Update(replace(merchant, support_email="ops@pinewood.example"))])
+    declines_from(visitors, whereabouts, 8)
+    [asked] = [mail for mail in shop.store.all(Mail) if mail.kind is MailKind.LINK_PAUSED]
+    assert (asked.to, asked.about_id, asked.state) == ("ops@pinewood.example", shop.one_time.id, MailState.QUEUED)
+
+    assert send_mail(shop.ports, shop.mailer, compose, asked.id) == "sent"
+    [sent] = shop.mailer.sent
+    assert (sent.to, sent.subject) == ("ops@pinewood.example", "Payments paused: Product photography")
+    said = sent.text.replace("\u00a0", " ")
+    assert "The link takes no payments until 16:30 (EST), then goes on by itself." in said
+    assert f"See the page: {BASE}{link_path(shop.one_time)}" in said
+    assert plain(sent.html).replace("\n", " ").count("Payment link paused") == 1
+    assert "{{" not in sent.html
+    assert send_mail(shop.ports, shop.mailer, compose, asked.id) == "sent"
+    assert len(shop.mailer.sent) == 1
+
+
+def test_a_pause_that_a_person_has_ended_is_not_written_about(visitors: Visitors, whereabouts: Whereabouts) -> None:
+    shop = visitors.shop
+    merchant = shop.store.get(Merchant, shop.merchant.id)
+    shop.store.commit("support", [Update(replace(merchant, support_email="ops@pinewood.example"))])
+    declines_from(visitors, whereabouts, 8)
+    switch_link(shop.ports, shop.merchant.id, shop.one_time.id, on=True, actor="test")
+    [asked] = [mail for mail in shop.store.all(Mail) if mail.kind is MailKind.LINK_PAUSED]
+    assert send_mail(shop.ports, shop.mailer, compose, asked.id) == "nothing to say"
+    assert shop.mailer.sent == []
 
 
 def test_one_stranger_cannot_stop_a_link_for_everybody(visitors: Visitors, whereabouts: Whereabouts) -> None:

@@ -6,7 +6,6 @@ from dataclasses import replace
 from datetime import timedelta
 
 from chalicelib.domain.documents.invoices import Invoice
-from chalicelib.domain.documents.mails import MailKind
 from chalicelib.domain.documents.merchants import Merchant
 from chalicelib.domain.documents.timers import TimerKind
 from chalicelib.domain.machines import InvoiceStatus
@@ -27,7 +26,7 @@ def _next_period(shop: Shop) -> None:
     shop.until(shop.last_next_period())
 
 
-def _issued(shop: Shop) -> None:
+def issued(shop: Shop) -> None:
     """The second period's invoices are issued, and nothing of them is charged yet."""
     _next_period(shop)
     shop.sweep()
@@ -70,7 +69,7 @@ def _canceled_at_stripe(shop: Shop, case: Case) -> None:
     shop.world.stripe.cancel_intent(ACCOUNT, shop.intent_of(case.invoice_id), key=f"gone-{case.number}")
 
 
-def _declines(shop: Shop) -> Case:
+def declines(shop: Shop) -> Case:
     """A subscription whose card no longer pays."""
     case = shop.subscribe()
     method = shop.subscription(case).method
@@ -80,7 +79,7 @@ def _declines(shop: Shop) -> Case:
 
 
 def _cannot_transact(shop: Shop) -> None:
-    _issued(shop)
+    issued(shop)
     merchant = shop.world.ports.records.get(Merchant, shop.merchant.id)
     commit(shop.world.ports, [Update(replace(merchant, can_transact=False))])
 
@@ -102,12 +101,7 @@ def _a_month(shop: Shop) -> None:
     shop.until(shop.last_next_period())
 
 
-def _receipt(shop: Shop, case: Case) -> None:
-    mail = shop.mail_about(shop.checkout(case).invoice_id, MailKind.RECEIPT)
-    case.message = shop.message_about(TimerKind.SEND_MAIL, mail.id)
-
-
-def _paid_twice(shop: Shop, case: Case) -> None:
+def paid_twice(shop: Shop, case: Case) -> None:
     """Both periods are paid, once each."""
     found = [each.status for each in shop.invoices(case)]
     assert found == [InvoiceStatus.PAID, InvoiceStatus.PAID], f"case {case.number}: {found}"
@@ -130,15 +124,14 @@ def _unpaid(shop: Shop) -> None:
     shop.settle()
 
 
-def _with_a_new_card(shop: Shop, case: Case) -> None:
+def with_a_new_card(shop: Shop, case: Case) -> None:
     [invoice] = [each for each in shop.invoices(case) if each.status is InvoiceStatus.OPEN]
     case.invoice_id, case.secret = invoice.id, invoice.secret
     shop.another_card(case)
 
 
-def _done_before(shop: Shop, case: Case) -> None:
-    """The message is a late copy of one that was worked on."""
-    steps.work(shop, case)
+def _news_of_the_renewal(shop: Shop, case: Case) -> None:
+    case.notice = shop.event_of("payment_intent.succeeded", shop.intent_of(case.invoice_id))
 
 
 def _while_stripe_fails(shop: Shop, case: Case) -> None:
@@ -153,43 +146,7 @@ def _when_stripe_works(shop: Shop, case: Case) -> None:
     steps.message_again(shop, case)
 
 
-def _refused_by_ses(shop: Shop, case: Case) -> None:
-    assert case.form is not None
-    shop.world.mailer.refuse(case.form.email)
-    steps.work(shop, case)
-
-
-def _while_ses_is_down(shop: Shop, case: Case) -> None:
-    shop.world.mailer.fail_next()
-    steps.work(shop, case)
-
-
-def _when_ses_is_up(shop: Shop, case: Case) -> None:
-    shop.world.mailer.fail_next(0)
-    steps.message_again(shop, case)
-
-
-def _declined_and_not_told(shop: Shop) -> None:
-    """The second period was declined, and the mail that says so is still in the outbox."""
-    _issued(shop)
-    shop.sweep()
-    for queue in QueueName:
-        for message in shop.world.queues.take(queue):
-            if queue is QueueName.CHARGES:
-                shop.work_on(queue, message)
-    shop.world.queues.take(QueueName.WORK)
-
-
-def _paid_before_it_was_told(shop: Shop, case: Case) -> None:
-    _with_a_new_card(shop, case)
-    _pay_the_invoice(shop, case)
-
-
-def _needless_mail(shop: Shop, case: Case) -> None:
-    case.message = shop.message_about(TimerKind.SEND_MAIL, shop.mail_about(case.invoice_id, MailKind.NEEDS_YOU).id)
-
-
-def _pay_the_invoice(shop: Shop, case: Case) -> None:
+def pay_the_invoice(shop: Shop, case: Case) -> None:
     """The button of the invoice's page."""
     assert case.form is not None
     request = PayInvoice(
@@ -207,12 +164,7 @@ def _pay_the_invoice(shop: Shop, case: Case) -> None:
 
 def _pay_again(shop: Shop, case: Case) -> None:
     shop.another_card(case)
-    shop.come_again(lambda: _pay_the_invoice(shop, case))
-
-
-def _got_a_receipt(shop: Shop, case: Case) -> None:
-    assert case.form is not None
-    assert [mail for mail in shop.world.mailer.sent if mail.to == case.form.email]
+    shop.come_again(lambda: pay_the_invoice(shop, case))
 
 
 FLOWS = (
@@ -221,8 +173,8 @@ FLOWS = (
         _things_of_all_kinds,
         _sweep,
         later=_a_month,
-        soon=_paid_twice,
-        ends=_paid_twice,
+        soon=paid_twice,
+        ends=paid_twice,
         whole=True,
         in_place=True,
     ),
@@ -233,26 +185,26 @@ FLOWS = (
         later=_next_period,
         ready=(_to_bill,),
         again=steps.message_again,
-        soon=_paid_twice,
-        ends=_paid_twice,
+        soon=paid_twice,
+        ends=paid_twice,
         whole=True,
     ),
     Flow(
         "charge",
         Shop.subscribe,
         steps.work,
-        later=_issued,
+        later=issued,
         ready=(_to_charge,),
         again=steps.message_again,
-        soon=_paid_twice,
-        ends=_paid_twice,
+        soon=paid_twice,
+        ends=paid_twice,
         whole=True,
     ),
     Flow(
         "charge declined",
-        _declines,
+        declines,
         steps.work,
-        later=_issued,
+        later=issued,
         ready=(_to_charge,),
         again=steps.message_again,
         soon=_is_past_due,
@@ -262,51 +214,51 @@ FLOWS = (
         "charge, died before the confirm",
         Shop.subscribe,
         steps.work,
-        later=_issued,
+        later=issued,
         ready=(_died_charging(steps.CONFIRM, after=False),),
         again=steps.message_again,
-        soon=_paid_twice,
-        ends=_paid_twice,
+        soon=paid_twice,
+        ends=paid_twice,
     ),
     Flow(
         "charge, died after the confirm",
         Shop.subscribe,
         steps.work,
-        later=_issued,
+        later=issued,
         ready=(_died_charging(steps.CONFIRM, after=True),),
         again=steps.message_again,
-        soon=_paid_twice,
-        ends=_paid_twice,
+        soon=paid_twice,
+        ends=paid_twice,
     ),
     Flow(
         "charge, died a day ago over the create",
         Shop.subscribe,
         steps.work,
-        later=_issued,
+        later=issued,
         ready=(_died_charging(steps.CREATE, after=True), _a_day_later),
         again=steps.message_again,
-        soon=_paid_twice,
-        ends=_paid_twice,
+        soon=paid_twice,
+        ends=paid_twice,
     ),
     Flow(
         "charge, died a day ago before the confirm",
         Shop.subscribe,
         steps.work,
-        later=_issued,
+        later=issued,
         ready=(_died_charging(steps.CONFIRM, after=False), _a_day_later),
         again=steps.message_again,
-        soon=_paid_twice,
-        ends=_paid_twice,
+        soon=paid_twice,
+        ends=paid_twice,
     ),
     Flow(
         "charge, canceled at Stripe",
         Shop.subscribe,
         steps.work,
-        later=_issued,
+        later=issued,
         ready=(_canceled_at_stripe,),
         again=steps.message_again,
-        soon=_paid_twice,
-        ends=_paid_twice,
+        soon=paid_twice,
+        ends=paid_twice,
     ),
     Flow(
         "charge of a merchant that cannot",
@@ -322,67 +274,41 @@ FLOWS = (
         "charge, done before",
         Shop.subscribe,
         steps.work,
-        later=_issued,
-        ready=(_to_charge, _done_before),
+        later=issued,
+        ready=(_to_charge, steps.done_before),
         again=steps.message_again,
-        soon=_paid_twice,
-        ends=_paid_twice,
+        soon=paid_twice,
+        ends=paid_twice,
+    ),
+    Flow(
+        "webhook of a renewal",
+        Shop.subscribe,
+        steps.take_in,
+        later=issued,
+        ready=(_died_charging(steps.CONFIRM, after=True), _news_of_the_renewal),
+        again=steps.tell_again,
+        soon=paid_twice,
+        ends=paid_twice,
+        always_told=True,
     ),
     Flow(
         "charge, Stripe failing",
         Shop.subscribe,
         _while_stripe_fails,
-        later=_issued,
+        later=issued,
         ready=(_to_charge,),
         again=_when_stripe_works,
-        soon=_paid_twice,
-        ends=_paid_twice,
+        soon=paid_twice,
+        ends=paid_twice,
     ),
     Flow(
         "invoice paid on its page",
-        _declines,
-        _pay_the_invoice,
+        declines,
+        pay_the_invoice,
         later=_unpaid,
-        ready=(_with_a_new_card,),
+        ready=(with_a_new_card,),
         again=_pay_again,
-        soon=_paid_twice,
-        ends=_paid_twice,
-    ),
-    Flow(
-        "mail",
-        Shop.subscribe,
-        steps.work,
-        ready=(_receipt,),
-        again=steps.message_again,
-        soon=_got_a_receipt,
-        ends=_got_a_receipt,
-        whole=True,
-    ),
-    Flow(
-        "mail, sent before",
-        Shop.subscribe,
-        steps.work,
-        ready=(_receipt, _done_before),
-        again=steps.message_again,
-        soon=_got_a_receipt,
-        ends=_got_a_receipt,
-    ),
-    Flow("mail, refused", Shop.subscribe, _refused_by_ses, ready=(_receipt,), again=steps.message_again),
-    Flow(
-        "mail, SES down",
-        Shop.subscribe,
-        _while_ses_is_down,
-        ready=(_receipt,),
-        again=_when_ses_is_up,
-        ends=_got_a_receipt,
-    ),
-    Flow(
-        "mail with nothing to say",
-        _declines,
-        steps.work,
-        later=_declined_and_not_told,
-        ready=(_paid_before_it_was_told, _needless_mail),
-        again=steps.message_again,
-        ends=_paid_twice,
+        soon=paid_twice,
+        ends=paid_twice,
     ),
 )

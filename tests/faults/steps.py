@@ -45,6 +45,11 @@ def declined(shop: Shop) -> Case:
     return case
 
 
+def done_before(shop: Shop, case: Case) -> None:
+    """The message is a late copy of one that was worked on."""
+    work(shop, case)
+
+
 def news(type_: str) -> Step:
     """Stripe has an event about the case's payment and has not told it yet."""
 

@@ -10,8 +10,24 @@ from tests.faults.flows_of_buyers import FLOWS
 from tests.faults.matrix import Matrix, Way, ways
 from tests.faults.world import World
 
-ROOMS = ("checkouts", "payments", "intake.py", "subscriptions.py")
-ELSEWHERE: dict[str, str] = {}
+ROOMS = ("checkouts", "payments", "limits", "intake.py", "subscriptions.py")
+_RACE = "written only where another writes at the same moment (tests/services, and two at a time)"
+_RENEWAL = "comes with a renewal (test_kill_clock.py)"
+ELSEWHERE = {
+    "checkouts/booking.py book_checkout.attempt: commit": _RACE,
+    "checkouts/expiry.py expire_checkout.close: commit": "no card leaves money under way for a day (tests/services)",
+    "intake.py apply_received: commit": "whose an event is cannot be lost again (tests/services/test_intake.py)",
+    "intake.py _whose: ports.records.find": "an event whose metadata name another merchant (tests/services)",
+    "intake.py _owner: ports.records.get": _RENEWAL,
+    "intake.py _never_saved.attempt: ports.records.find": _RENEWAL,
+    "intake.py _apply: commit": "a mismatch waits for a person (tests/services/test_intake.py)",
+    "intake.py _apply_charge: commit": "a fee that is known, or none to come (tests/services/test_intake.py)",
+    "limits/addresses.py commit_try: ports.records.find": _RACE,
+    "limits/addresses.py _unpaid: ports.records.find_many": "an address that has used up its tries (tests of limits)",
+    "payments/intents.py forget_canceled: commit": _RENEWAL,
+    "payments/intents.py _made_before: ports.stripe.find_intents": _RENEWAL,
+    "payments/intents.py confirmed: ports.stripe.retrieve_intent": _RACE,
+}
 """Calls that no flow here comes to, each with the test that holds it."""
 
 

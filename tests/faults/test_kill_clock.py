@@ -1,4 +1,4 @@
-"""The kill matrix of the clock: stopped before and after each call, and resumed soon, late and twice."""
+"""The kill matrix of the clock and of mail: stopped before and after each call, and resumed soon, late and twice."""
 
 from __future__ import annotations
 
@@ -6,12 +6,15 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.faults.flows_of_clock import FLOWS
+from tests.faults import flows_of_clock, flows_of_mail
 from tests.faults.matrix import Matrix, Way, ways
 from tests.faults.world import World
 
+FLOWS = (*flows_of_clock.FLOWS, *flows_of_mail.FLOWS)
 ROOMS = ("billing", "invoices", "mails.py")
-ELSEWHERE: dict[str, str] = {}
+ELSEWHERE = {
+    "billing/charging.py _charge: commit": "a method replaced between two tries (tests/services)",
+}
 """Calls that no flow here comes to, each with the test that holds it."""
 
 

@@ -25,7 +25,7 @@ from chalicelib.services.checkouts.outcomes import apply_intent, resolve
 from chalicelib.services.facts import happened
 from chalicelib.services.limits.addresses import TooManyTries, commit_try
 from chalicelib.services.limits.breaker import note_decline
-from chalicelib.services.payments.intents import confirm_key, confirmed, ensure_intent
+from chalicelib.services.payments.intents import confirm_key, confirmed, ensure_intent, under_key
 from chalicelib.services.payments.running import may_be_running
 from chalicelib.services.ports import (
     Decline,
@@ -248,12 +248,17 @@ def _pay(ports: Ports, merchant: Merchant, claim: _Claim, request: Submit) -> Su
 def _confirmed(ports: Ports, merchant: Merchant, checkout: Checkout, request: Submit) -> Intent:
     customer_id = checkout.stripe_customer_id
     if customer_id is None:
-        customer_id = ports.stripe.create_customer(
-            merchant.stripe_account,
-            email=checkout.email,
-            name=checkout.name,
-            metadata={"till_merchant": checkout.merchant_id, "till_checkout": checkout.id},
-            key=f"cus-{checkout.id}",
+        who = checkout
+        customer_id = under_key(
+            f"cus-{who.id}",
+            who.part,
+            lambda key: ports.stripe.create_customer(
+                merchant.stripe_account,
+                email=who.email,
+                name=who.name,
+                metadata={"till_merchant": who.merchant_id, "till_checkout": who.id},
+                key=key,
+            ),
         )
         checkout = replace(checkout, stripe_customer_id=customer_id)
         commit(ports, [Update(checkout)])

@@ -12,9 +12,13 @@ from typing import Final
 
 from chalicelib.domain.documents.limits import LinkDeclines, link_declines_id
 from chalicelib.domain.documents.links import LinkUses, PaymentLink, link_uses_id
+from chalicelib.domain.documents.mails import Mail, MailKind
+from chalicelib.domain.documents.merchants import Merchant
+from chalicelib.domain.documents.timers import Timer, TimerKind
+from chalicelib.domain.ids import derived_id
 from chalicelib.services.facts import happened
 from chalicelib.services.limits.addresses import HOUR
-from chalicelib.services.ports import Insert, Ports, StoreUnavailable, Update, Write
+from chalicelib.services.ports import Insert, Ports, SetTimer, StoreUnavailable, Update, Write
 from chalicelib.services.saving import commit, until_won
 
 FEWEST_DECLINES: Final = 40
@@ -65,9 +69,25 @@ def _count(ports: Ports, link_id: str) -> bool:
         paused = replace(link, paused_until=now + PAUSE)
         previous = {"paused_until": None}
         told = happened(ports.ids, "payment_link.updated", paused, now=now, actor=ACTOR, previous=previous)
-        writes += [Update(paused), told]
+        writes += [Update(paused), told, *_mail_to_operator(ports, paused, now)]
     commit(ports, writes)
     return trips
+
+
+def _mail_to_operator(ports: Ports, link: PaymentLink, now: datetime) -> list[Write]:
+    merchant = ports.records.get(Merchant, link.merchant_id)
+    if merchant.support_email is None:
+        return []
+    mail = Mail(
+        id=derived_id("mail", now, f"paused#{link.id}"),
+        merchant_id=link.merchant_id,
+        kind=MailKind.LINK_PAUSED,
+        to=merchant.support_email,
+        about_id=link.id,
+        due=now,
+        created_at=now,
+    )
+    return [Insert(mail), SetTimer(Timer(TimerKind.SEND_MAIL, mail.id, mail.merchant_id, now))]
 
 
 def _one_more(link: PaymentLink, before: LinkDeclines | None, paid: int, now: datetime) -> LinkDeclines:

@@ -19,9 +19,12 @@ from chalicelib.services.saving import commit, written
 
 Payable = Checkout | Invoice
 P = TypeVar("P", Checkout, Invoice)
+T = TypeVar("T")
 
 UNEXPECTED_STATE: Final = "payment_intent_unexpected_state"
 """Stripe's code for a confirm in a state that takes none (docs.stripe.com/error-codes)."""
+KEY_USED_OTHERWISE: Final = "idempotency_error"
+"""Stripe's code for a key that came before with other parameters (docs.stripe.com/api/idempotent_requests)."""
 KEYS_LAST: Final = timedelta(hours=23)
 """Stripe forgets idempotency keys after 24 hours (docs.stripe.com/api/idempotent_requests): no create is repeated
 after this without looking first whether it happened."""
@@ -66,20 +69,38 @@ def ensure_intent(
     if part.intent_id is not None:
         return owner
     now = ports.clock.now()
-    intent = _made_before(ports, merchant, owner, customer_id, now)
+    wanted = NewIntent(
+        amount=part.amount,
+        customer_id=customer_id,
+        metadata=metadata_of(owner, part),
+        keep_method=keep_method,
+        description=description,
+    )
+    intent = _made_long_before(ports, merchant, part, wanted, now)
     if intent is None:
-        intent = ports.stripe.create_intent(
-            merchant.stripe_account,
-            NewIntent(
-                amount=part.amount,
-                customer_id=customer_id,
-                metadata=metadata_of(owner, part),
-                keep_method=keep_method,
-                description=description,
-            ),
-            key=create_key(owner, part),
+        intent = under_key(
+            create_key(owner, part),
+            part,
+            lambda key: ports.stripe.create_intent(merchant.stripe_account, wanted, key=key),
+            lambda: _made_before(ports, merchant, wanted),
         )
     return save_intent(ports, merchant, owner, intent.id, now)
+
+
+def under_key(key: str, part: Part, create: Callable[[str], T], find: Callable[[], T | None] = lambda: None) -> T:
+    """What `create` makes under a key. Where that key came before with other words: what `find` finds, or else what
+    `create` makes under a key of the newest try.
+
+    A run that died right after its call leaves the key behind; a buyer who corrects the e-mail, or a merchant who takes
+    another name, would otherwise be refused until Stripe forgets it.
+    """
+    try:
+        return create(key)
+    except ProviderRefused as refused:
+        if refused.code != KEY_USED_OTHERWISE:
+            raise
+        found = find()
+        return create(f"{key}-{len(part.attempts)}") if found is None else found
 
 
 def save_intent(ports: Ports, merchant: Merchant, owner: P, intent_id: str, now: datetime) -> P:
@@ -125,13 +146,15 @@ def forget_canceled(ports: Ports, owner: P, intent: Intent) -> P:
     return written(changed)
 
 
-def _made_before(ports: Ports, merchant: Merchant, owner: Payable, customer_id: str, now: datetime) -> Intent | None:
+def _made_long_before(ports: Ports, merchant: Merchant, part: Part, wanted: NewIntent, now: datetime) -> Intent | None:
     # A first try younger than the keys' life may simply repeat the create; an older one must look before it leaps.
-    part = owner.part
     if not part.attempts or now - part.attempts[0].at < KEYS_LAST:
         return None
-    wanted = metadata_of(owner, part)
-    for intent in ports.stripe.find_intents(merchant.stripe_account, customer_id=customer_id):
-        if all(intent.metadata.get(name) == value for name, value in wanted.items()):
+    return _made_before(ports, merchant, wanted)
+
+
+def _made_before(ports: Ports, merchant: Merchant, wanted: NewIntent) -> Intent | None:
+    for intent in ports.stripe.find_intents(merchant.stripe_account, customer_id=wanted.customer_id):
+        if all(intent.metadata.get(name) == value for name, value in wanted.metadata.items()):
             return intent
     return None

@@ -52,6 +52,18 @@ class FailedChargeMail:
 
 
 @dataclass(frozen=True, slots=True)
+class LinkPausedMail:
+    """To the operator: a link takes no payments until `until`. `page_url` is the link's page, absolute."""
+
+    merchant: MerchantView
+    link_name: str
+    at: datetime
+    until: datetime
+    page_url: str
+    amount: None = None
+
+
+@dataclass(frozen=True, slots=True)
 class RenderedMail:
     """A mail ready to be sent; the preheader is inside `html`."""
 
