@@ -105,6 +105,8 @@ def _work(body: Mapping[str, Any]) -> None:
     elif timer.kind is TimerKind.EXPIRE_CHECKOUT:
         expired = expire_checkout(ports, timer.record_id, actor="scheduler")
         outcome = "gone" if expired is None else str(expired.status)
+        if outcome == "open":
+            _LOG.error("checkout_not_closed", extra={"checkout": timer.record_id, "merchant": timer.merchant_id})
     elif timer.kind is TimerKind.APPLY_WEBHOOK:
         outcome = apply_received(ports, timer.record_id)
     elif timer.kind is TimerKind.SWEEP_EVENTS:

@@ -9,10 +9,11 @@ from chalicelib.domain.documents.invoices import Invoice
 from chalicelib.domain.documents.links import PaymentLink
 from chalicelib.domain.documents.mails import Mail, MailKind
 from chalicelib.domain.documents.merchants import Merchant
+from chalicelib.domain.documents.parts import AttemptOutcome
 from chalicelib.domain.documents.subscriptions import Subscription
 from chalicelib.domain.machines import InvoiceStatus
 from chalicelib.handlers import presenting
-from chalicelib.services.ports import OutgoingMail, Ports
+from chalicelib.services.ports import MailUnavailable, OutgoingMail, Ports
 from chalicelib.web.render import render_failed_charge_mail, render_link_paused_mail, render_receipt_mail
 from chalicelib.web.views.mail import FailedChargeMail, LinkPausedMail, ReceiptMail, RenderedMail
 from chalicelib.web.views.receipt import ReceiptOutcome
@@ -101,6 +102,11 @@ def _failed_charge(mail: Mail, invoice: Invoice, merchant: Merchant) -> Rendered
     # Paid meanwhile, by another try or by hand: then there is nothing to ask for any more.
     if invoice.status is not InvoiceStatus.OPEN or invoice.number is None or not invoice.parts:
         return None
+    newest = invoice.part.latest
+    waits = newest is not None and newest.on_session and newest.outcome is AttemptOutcome.REQUIRES_ACTION
+    if invoice.part.in_doubt or waits:
+        # It says that no money has moved, and while somebody is paying nobody knows that.
+        raise MailUnavailable("a payment of this invoice is under way")
     base = wiring.settings().public_base_url
     invoice_url = presenting.page_url(base, "invoice", merchant, invoice.id, invoice.secret)
     latest = next((attempt for attempt in reversed(invoice.part.attempts) if not attempt.on_session), None)

@@ -28,7 +28,9 @@ SENDING_LASTS: Final = timedelta(minutes=10)
 """A row that has been `sending` for longer belongs to a run that died; sending it again is the lesser harm."""
 
 Compose = Callable[[Ports, Mail], OutgoingMail | None]
-"""Writes the mail a row asks for, from the records as they are now; None when there is nothing to say any more."""
+"""Writes the mail a row asks for, from the records as they are now; None when there is nothing to say any more.
+
+Raises MailUnavailable when it cannot be said yet, since an outcome is not known."""
 
 
 def timer_message(timer: Timer) -> dict[str, str]:
@@ -71,11 +73,11 @@ def send_mail(ports: Ports, mailer: Mailer, compose: Compose, mail_id: str) -> s
     except WriteConflict:
         return "taken by another"
     claimed = written(claimed)
-    outgoing = compose(ports, claimed)
-    if outgoing is None:
-        commit(ports, [Update(replace(claimed, state=MailState.REFUSED)), DropTimer(timer)])
-        return "nothing to say"
     try:
+        outgoing = compose(ports, claimed)
+        if outgoing is None:
+            commit(ports, [Update(replace(claimed, state=MailState.REFUSED)), DropTimer(timer)])
+            return "nothing to say"
         provider_id = mailer.send(outgoing)
     except MailRefused:
         commit(ports, [Update(replace(claimed, state=MailState.REFUSED)), DropTimer(timer)])

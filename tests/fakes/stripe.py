@@ -52,7 +52,7 @@ class FakeStripe(Calls):
         confirmation_token: str,
         return_url: str,
         key: str,
-        keep_method: bool = False,
+        keep_method: bool | None = None,
     ) -> Intent:
         """See PaymentProvider."""
         arguments = {
@@ -63,8 +63,8 @@ class FakeStripe(Calls):
         }
 
         def effect() -> Intent:
-            if keep_method:
-                self._state.keep(account, intent_id)
+            if keep_method is not None:
+                self._state.keep(account, intent_id, keep_method)
             return self._confirm_with_token(account, intent_id, "pi", confirmation_token)
 
         return self._write("confirm_with_token", account, arguments, key, effect)

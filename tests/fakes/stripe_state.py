@@ -125,11 +125,11 @@ class State:
             raise ProviderRefused(f"{kind}_intent_unexpected_state", f"the intent is {held.intent.status}")
         return held
 
-    def keep(self, account: str | None, intent_id: str) -> None:
-        """From now on whatever pays this intent is stored for later charges."""
+    def keep(self, account: str | None, intent_id: str, keep: bool) -> None:
+        """From now on whatever pays this intent is stored for later charges, or is not."""
         held = self.confirmable(account, intent_id, "pi")
         if held.request is not None:
-            held.request = replace(held.request, keep_method=True)
+            held.request = replace(held.request, keep_method=keep)
 
     def in_state(self, intent_id: str, status: IntentStatus) -> Held:
         """An intent that a test says is in a state. Raises ValueError where it is not."""

@@ -30,7 +30,8 @@ class Checkout:
 
     The lines are copied at the first submit, and again at each submit until one succeeds. `invoice_id` is the id the
     invoice will have; no invoice exists until booking puts it. `agreed_at` is when the newest submit was claimed: the
-    subscriptions it starts are anchored there. `parts` has the invoice's shape; it is empty when nothing is due today.
+    subscriptions it starts are anchored there, in the `timezone` that the page showed. `parts` has the invoice's shape;
+    it is empty when nothing is due today.
     """
 
     id: str
@@ -50,6 +51,7 @@ class Checkout:
     status: CheckoutStatus = CheckoutStatus.OPEN
     discount: Discount | None = None
     fees: tuple[Fee, ...] = ()
+    timezone: str | None = None
     consent: Consent | None = None
     stripe_customer_id: str | None = None
     customer_id: str | None = None

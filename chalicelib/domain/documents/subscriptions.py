@@ -10,7 +10,7 @@ from chalicelib.domain.billing.charges import FirstPeriod
 from chalicelib.domain.billing.recurrence import Recurrence
 from chalicelib.domain.billing.schedule import Period, Schedule
 from chalicelib.domain.documents.checkouts import Consent
-from chalicelib.domain.documents.invoices import Collection, CollectionBlock
+from chalicelib.domain.documents.invoices import Collection, CollectionBlock, Party
 from chalicelib.domain.documents.lines import Discount, Fee, LineItem
 from chalicelib.domain.documents.methods import StoredMethod
 from chalicelib.domain.machines import SUBSCRIPTION, SubscriptionAction, SubscriptionStatus
@@ -21,6 +21,7 @@ class Subscription:
     """One agreement. `next_index` is the period that will be invoiced next; `timer_at` where its timer stands.
 
     `past_due_invoices` are the open invoices whose charge failed: the subscription is behind until it is empty.
+    `buyer` is who agreed, by the name they gave: an address proves nobody, so nothing stored of its customer is shown.
     `charge_not_before` keeps charges one day apart after an outage.
     """
 
@@ -39,6 +40,7 @@ class Subscription:
     discount: Discount | None = None
     fees: tuple[Fee, ...] = ()
     first_period: FirstPeriod = FirstPeriod.PRORATED
+    buyer: Party | None = None
     method: StoredMethod | None = None
     consent: Consent | None = None
     payments_made: int = 0
@@ -72,6 +74,12 @@ class Subscription:
         """Whether every payment of a fixed term has been invoiced."""
         total = self.recurrence.number_of_payments
         return total is not None and self.next_index >= total
+
+    @property
+    def is_paid_up(self) -> bool:
+        """Whether every payment of a fixed term has been made."""
+        total = self.recurrence.number_of_payments
+        return total is not None and self.payments_made >= total and not self.past_due_invoices
 
     @property
     def current_period(self) -> Period | None:

@@ -128,7 +128,7 @@ class StripeGateway:
         confirmation_token: str,
         return_url: str,
         key: str,
-        keep_method: bool = False,
+        keep_method: bool | None = None,
     ) -> Intent:
         """See PaymentProvider."""
         options = _writing(account, key)
@@ -137,8 +137,9 @@ class StripeGateway:
             "return_url": return_url,
             "expand": replies.INTENT_EXPAND,
         }
-        if keep_method:
-            params["setup_future_usage"] = "off_session"
+        if keep_method is not None:
+            # An empty value takes back what an earlier confirm asked for (docs.stripe.com/api/payment_intents/confirm).
+            params["setup_future_usage"] = "off_session" if keep_method else ""
         return self._confirmed(
             account, intent_id, lambda: self._client.v1.payment_intents.confirm(intent_id, params, options)
         )

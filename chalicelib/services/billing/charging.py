@@ -17,7 +17,7 @@ from chalicelib.domain.documents.parts import AttemptOutcome, Part
 from chalicelib.domain.documents.subscriptions import Subscription
 from chalicelib.domain.documents.timers import Timer, TimerKind
 from chalicelib.domain.machines import InvoiceStatus, PartState, SubscriptionStatus
-from chalicelib.services.billing.outcomes import apply_intent
+from chalicelib.services.billing.outcomes import apply_intent, refuse_try
 from chalicelib.services.invoices.paying import resolve_invoice
 from chalicelib.services.payments.intents import KEYS_LAST, confirm_key, confirmed, ensure_intent, forget_canceled
 from chalicelib.services.ports import (
@@ -33,6 +33,8 @@ from chalicelib.services.ports import (
 from chalicelib.services.saving import commit, written
 
 ACTOR: Final = "scheduler"
+OPERATORS_CODES: Final = frozenset({"api_key", "account_invalid", "platform_api_key_expired", "payment_method_types"})
+"""Refusals that say nothing of the buyer's method: a key, the connection or our own request must be mended."""
 CHALLENGE_LASTS: Final = timedelta(hours=1)
 """How long a buyer is left alone with their bank's question before the stored method may be tried."""
 
@@ -61,6 +63,13 @@ def charge_invoice(ports: Ports, timer: Timer) -> str:
     subscription = ports.records.find(Subscription, invoice.subscription_id) if invoice.subscription_id else None
     refusal = _refusal(invoice, merchant, subscription)
     try:
+        if refusal is not None and invoice.status is InvoiceStatus.OPEN and invoice.parts and invoice.part.in_doubt:
+            # Begun, and not to be gone on with: what became of it is found out, and nothing more is tried.
+            invoice = _found_out(ports, merchant, invoice)
+            if invoice.charge_at != timer.due:
+                return "found out"
+            if invoice.part.in_doubt:
+                return "under way"
         if refusal is not None or subscription is None or subscription.method is None:
             blocked = refusal if isinstance(refusal, CollectionBlock) else invoice.collection_blocked
             commit(ports, [Update(replace(invoice, charge_at=None, collection_blocked=blocked)), DropTimer(timer)])
@@ -77,11 +86,28 @@ def _refusal(invoice: Invoice, merchant: Merchant, subscription: Subscription | 
         return "nothing to charge"
     if subscription is None or subscription.method is None:
         return CollectionBlock.NO_PAYMENT_METHOD
-    if subscription.status is SubscriptionStatus.CANCELED and not invoice.part.in_doubt:
+    if subscription.status is SubscriptionStatus.CANCELED:
         return "canceled"
     if not merchant.can_transact:
         return CollectionBlock.DISCONNECTED
     return None
+
+
+def _found_out(ports: Ports, merchant: Merchant, invoice: Invoice) -> Invoice:
+    """The invoice with the end of its try in doubt, as Stripe tells it; still in doubt while the money is under way."""
+    part, intent = invoice.part, None
+    if part.intent_id is not None:
+        intent = ports.stripe.retrieve_intent(merchant.stripe_account, part.intent_id)
+        if intent.status is IntentStatus.PROCESSING:
+            return invoice
+        if intent.status is not IntentStatus.CANCELED and not _was_not_tried(part, intent):
+            _stored(ports, invoice, intent)
+            return ports.records.get(Invoice, invoice.id)
+    freed = invoice.with_part(part.ended(AttemptOutcome.ABANDONED))
+    commit(ports, [Update(freed)])
+    freed = written(freed)
+    gone = intent is not None and intent.status is IntentStatus.CANCELED
+    return forget_canceled(ports, freed, intent) if gone and intent is not None else freed
 
 
 def _charge(ports: Ports, merchant: Merchant, invoice: Invoice, method: StoredMethod, now: datetime) -> str:
@@ -103,14 +129,17 @@ def _charge(ports: Ports, merchant: Merchant, invoice: Invoice, method: StoredMe
         claimed = invoice.with_part(invoice.part.claimed(now))
         commit(ports, [Update(claimed)])
         invoice = written(claimed)
-    invoice = ensure_intent(
-        ports,
-        merchant,
-        invoice,
-        customer_id=method.stripe_customer_id,
-        keep_method=False,
-        description=f"{merchant.name} {invoice.number}",
-    )
+    try:
+        invoice = ensure_intent(
+            ports,
+            merchant,
+            invoice,
+            customer_id=method.stripe_customer_id,
+            keep_method=False,
+            description=f"{merchant.name} {invoice.number}",
+        )
+    except ProviderRefused as refused:
+        return _refused(ports, invoice, refused)
     intent_id = invoice.part.intent_id
     if intent_id is None:
         raise ValueError("an ensured intent has an id")
@@ -137,8 +166,17 @@ def _charge(ports: Ports, merchant: Merchant, invoice: Invoice, method: StoredMe
         # other parameters, as when the method was replaced in between, does the next try need a key of its own.
         if refused.code == "idempotency_error":
             commit(ports, [Update(invoice.with_part(invoice.part.ended(AttemptOutcome.ABANDONED)))])
-        raise
+            raise
+        return _refused(ports, invoice, refused)
     return _stored(ports, invoice, intent)
+
+
+def _refused(ports: Ports, invoice: Invoice, refused: ProviderRefused) -> str:
+    """What a refusal means for the invoice. Raises it again where only an operator can help, and no try is used up."""
+    if refused.code in OPERATORS_CODES or invoice.part.latest is None:
+        raise refused
+    refuse_try(ports, invoice.id, refused.code, actor=ACTOR, own_try=invoice.part.latest.number)
+    return "refused"
 
 
 def _may_confirm(intent: Intent) -> bool:

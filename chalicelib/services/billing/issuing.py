@@ -146,7 +146,8 @@ def _end(ports: Ports, subscription: Subscription, now: datetime) -> _Step:
     if subscription.cancel_at_period_end:
         ended = replace(subscription.moved(SubscriptionAction.CANCEL), canceled_at=now, ended_at=now, timer_at=None)
         event = "subscription.canceled"
-    elif subscription.past_due_invoices or subscription.status is not SubscriptionStatus.ACTIVE:
+    elif not subscription.is_paid_up or subscription.status is not SubscriptionStatus.ACTIVE:
+        # It ends when its last payment is made; until then there is nothing that the clock could do.
         return _Step((Update(replace(subscription, timer_at=None)),), stale, issued=False)
     else:
         ended = replace(subscription.moved(SubscriptionAction.EXPIRE), ended_at=now, timer_at=None)
@@ -217,7 +218,7 @@ def _invoice(
         number=format_number(merchant.invoice_prefix, counter),
         snapshot=Snapshot(
             seller_of(merchant),
-            Party(customer.name or customer.email, customer.email, tax_id=customer.tax_id),
+            subscription.buyer or Party(customer.name or customer.email, customer.email, tax_id=customer.tax_id),
             merchant.timezone,
         ),
         issued_at=now,

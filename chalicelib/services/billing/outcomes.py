@@ -30,7 +30,7 @@ from chalicelib.services.mails import queue_mail
 from chalicelib.services.payments.matching import PaymentMismatch, require_match
 from chalicelib.services.payments.running import may_be_running
 from chalicelib.services.payments.settling import settlement_of
-from chalicelib.services.ports import DropTimer, Insert, Intent, IntentStatus, Ports, SetTimer, Update, Write
+from chalicelib.services.ports import Decline, DropTimer, Insert, Intent, IntentStatus, Ports, SetTimer, Update, Write
 from chalicelib.services.saving import commit, until_won, written
 
 AUTHENTICATION: Final = "authentication_required"
@@ -66,7 +66,8 @@ def apply_intent(
         if intent.status is IntentStatus.SUCCEEDED:
             result, writes = _book(ports, invoice, intent, actor, now)
         elif _is_news(invoice, intent, now, own_try):
-            result, writes = _store_failure(ports, invoice, intent, actor, now)
+            asks = intent.status is IntentStatus.REQUIRES_ACTION
+            result, writes = _store_failure(ports, invoice, None if asks else intent.decline, asks, actor, now)
         else:
             result, writes = _Written(invoice), []
         if writes or also:
@@ -174,28 +175,48 @@ def _with_new_method(subscription: Subscription, invoice: Invoice, intent: Inten
 def _paid_up(ports: Ports, subscription: Subscription, invoice_id: str, actor: str, now: datetime) -> list[Write]:
     still_owed = tuple(each for each in subscription.past_due_invoices if each != invoice_id)
     paid = replace(subscription, payments_made=subscription.payments_made + 1, past_due_invoices=still_owed)
-    recovers = not still_owed and SUBSCRIPTION.can(subscription.status, SubscriptionAction.RECOVER)
-    if not recovers:
-        return [Update(paid)]
-    recovered = paid.moved(SubscriptionAction.RECOVER)
+    if not still_owed and SUBSCRIPTION.can(subscription.status, SubscriptionAction.RECOVER):
+        paid = paid.moved(SubscriptionAction.RECOVER)
     writes: list[Write] = []
-    if recovered.timer_at is None and recovered.acts_at is not None:
+    if paid.timer_at is None and paid.acts_at is not None and (paid.is_paid_up or not paid.is_last_issued):
         # A fixed term whose last payment was owed had no end by date; now that it is paid, it has one again.
-        recovered = replace(recovered, timer_at=max(now, recovered.acts_at))
-        writes.append(
-            SetTimer(Timer(TimerKind.BILL_PERIOD, recovered.id, recovered.merchant_id, recovered.timer_at or now))
-        )
-    previous = {"status": str(subscription.status)}
-    event = happened(ports.ids, "subscription.recovered", recovered, now=now, actor=actor, previous=previous)
-    return [Update(recovered), *writes, event]
+        due = max(now, paid.acts_at)
+        paid = replace(paid, timer_at=due)
+        writes.append(SetTimer(Timer(TimerKind.BILL_PERIOD, paid.id, paid.merchant_id, due)))
+    if paid.status is not subscription.status:
+        previous = {"status": str(subscription.status)}
+        writes.append(happened(ports.ids, "subscription.recovered", paid, now=now, actor=actor, previous=previous))
+    return [Update(paid), *writes]
+
+
+def refuse_try(ports: Ports, invoice_id: str, code: str, *, actor: str, own_try: int) -> Invoice:
+    """Write down that Stripe refused a worker's try for good: nothing moved, and only another method will help.
+
+    Told like a decline, since that is what it is to the buyer: the stored method cannot be charged any more.
+    """
+
+    def attempt() -> _Written:
+        invoice = ports.records.get(Invoice, invoice_id)
+        latest = invoice.part.latest if invoice.parts else None
+        if invoice.status is not InvoiceStatus.OPEN or latest is None or latest.number != own_try:
+            return _Written(invoice)
+        if not invoice.part.in_doubt:
+            return _Written(invoice)
+        result, writes = _store_failure(ports, invoice, Decline(code), False, actor, ports.clock.now())
+        commit(ports, writes)
+        return result
+
+    done = until_won(ports, attempt)
+    if done.mail is not None:
+        queue_mail(ports, done.mail)
+    return done.invoice
 
 
 def _store_failure(
-    ports: Ports, invoice: Invoice, intent: Intent, actor: str, now: datetime
+    ports: Ports, invoice: Invoice, decline: Decline | None, asks_action: bool, actor: str, now: datetime
 ) -> tuple[_Written, list[Write]]:
-    decline = intent.decline
     buyer_is_there = invoice.part.latest is not None and invoice.part.latest.on_session
-    if intent.status is IntentStatus.REQUIRES_ACTION:
+    if asks_action:
         part = invoice.part.ended(AttemptOutcome.REQUIRES_ACTION)
     else:
         part = invoice.part.ended(

@@ -93,10 +93,12 @@ def _book(ports: Ports, checkout: Checkout, intent: Intent, *, actor: str, also:
         checkout.lines,
         currency=checkout.currency,
         agreed_at=checkout.agreed_at,
-        zone=merchant.timezone,
+        zone=checkout.timezone or merchant.timezone,
         discount=checkout.discount,
         fees=checkout.fees,
     )
+    if agreed.due_today != checkout.totals:
+        raise PaymentMismatch(f"the order of {checkout.id} comes to another sum than the one that was charged")
     writes: list[Write] = []
 
     if known is None:
@@ -191,6 +193,7 @@ def _subscription(
         discount=group.discount,
         fees=group.fees,
         first_period=group.first_period,
+        buyer=Party(checkout.name, checkout.email),
         method=method,
         consent=checkout.consent,
         payments_made=1 if begun else 0,

@@ -13,7 +13,16 @@ from chalicelib.domain.documents.timers import Timer, TimerKind
 from chalicelib.domain.machines import CheckoutAction, CheckoutStatus, PartAction
 from chalicelib.services.checkouts.booking import book_checkout
 from chalicelib.services.facts import happened
-from chalicelib.services.ports import DropTimer, IntentStatus, Ports, ProviderUnavailable, SetTimer, Update
+from chalicelib.services.payments.matching import PaymentMismatch
+from chalicelib.services.ports import (
+    DropTimer,
+    IntentStatus,
+    Ports,
+    ProviderRefused,
+    ProviderUnavailable,
+    SetTimer,
+    Update,
+)
 from chalicelib.services.saving import commit, until_won, written
 
 ASK_AGAIN: Final = timedelta(days=1)
@@ -35,10 +44,14 @@ def expire_checkout(ports: Ports, checkout_id: str, *, actor: str) -> Checkout |
     under_way = False
     if intent_id is not None:
         merchant = ports.records.get(Merchant, checkout.merchant_id)
-        intent = ports.stripe.cancel_intent(merchant.stripe_account, intent_id, key=f"cancel-{intent_id}")
-        if intent.status is IntentStatus.SUCCEEDED:
-            return book_checkout(ports, checkout.id, intent, actor=actor)
-        under_way = intent.status is not IntentStatus.CANCELED
+        try:
+            intent = ports.stripe.cancel_intent(merchant.stripe_account, intent_id, key=f"cancel-{intent_id}")
+            if intent.status is IntentStatus.SUCCEEDED:
+                return book_checkout(ports, checkout.id, intent, actor=actor)
+            under_way = intent.status is not IntentStatus.CANCELED
+        except (ProviderRefused, PaymentMismatch):
+            # A merchant that has disconnected, or money that does not fit: a person's work, so not every five minutes.
+            under_way = True
 
     def close() -> Checkout:
         fresh = ports.records.get(Checkout, checkout_id)

@@ -184,6 +184,8 @@ def _claim(ports: Ports, page: LinkPage, request: Submit) -> _Claim | Submitted:
         email=request.email,
         name=request.name,
         agreed_at=now.replace(microsecond=0),
+        totals=agreed.due_today,
+        timezone=page.merchant.timezone,
         consent=consent,
     )
     return _claimed(ports, page, request, again, [Update(again)])
@@ -216,6 +218,7 @@ def _first_claim(ports: Ports, page: LinkPage, request: Submit, agreed: Plan, co
         created_at=time_of(request.checkout_id),
         discount=link.discount,
         fees=link.fees,
+        timezone=page.merchant.timezone,
         consent=consent,
     )
     event = happened(ports.ids, "checkout.started", checkout, now=now, actor=ACTOR)

@@ -14,7 +14,17 @@ from chalicelib.domain.documents.invoices import Invoice
 from chalicelib.domain.documents.merchants import Merchant
 from chalicelib.domain.documents.parts import Part
 from chalicelib.domain.documents.payments import IntentOwner, intent_owner_id
-from chalicelib.services.ports import Insert, Intent, IntentStatus, NewIntent, Ports, ProviderRefused, Update
+from chalicelib.services.ports import (
+    Insert,
+    Intent,
+    IntentStatus,
+    NewIntent,
+    Ports,
+    ProviderBusy,
+    ProviderRefused,
+    ProviderUnavailable,
+    Update,
+)
 from chalicelib.services.saving import commit, written
 
 Payable = Checkout | Invoice
@@ -134,7 +144,11 @@ def confirmed(ports: Ports, account: str | None, intent_id: str, confirm: Callab
     except ProviderRefused as refused:
         if refused.code != UNEXPECTED_STATE:
             raise
-        return ports.stripe.retrieve_intent(account, intent_id)
+        try:
+            return ports.stripe.retrieve_intent(account, intent_id)
+        except ProviderBusy as busy:
+            # This confirm did nothing, but somebody else's may have: until Stripe says so, the outcome is unknown.
+            raise ProviderUnavailable(str(busy)) from busy
 
 
 def forget_canceled(ports: Ports, owner: P, intent: Intent) -> P:

@@ -152,11 +152,12 @@ class PaymentProvider(Protocol):
         confirmation_token: str,
         return_url: str,
         key: str,
-        keep_method: bool = False,
+        keep_method: bool | None = None,
     ) -> Intent:
         """Confirm with what the buyer's browser collected; the buyer is there to pass a challenge.
 
-        `keep_method` stores the method for later charges where the intent was not made to do so.
+        `keep_method` says whether to store the method for later charges, whatever the intent said before; None leaves
+        it as the intent was made.
         """
         ...
 
