@@ -75,7 +75,7 @@ def parse_checkout_form(fields: Mapping[str, str]) -> CheckoutForm | FormErrors:
         return FormErrors(tuple(problems), CheckoutValues(fields.get("email", ""), fields.get("name", "")))
     expected, confirmation = fields.get("expected_total", ""), fields.get("confirmation_token", "")
     return CheckoutForm(
-        email=email,
+        email=_ascii_email(email),
         name=name,
         form_token=fields.get("form_token", ""),
         expected_total=int(expected) if _EXPECTED_TOTAL.fullmatch(expected) else None,
@@ -101,7 +101,16 @@ def _email_problem(email: str) -> str | None:
         return words.EMAIL_LONG
     if not is_clean(email) or not _EMAIL.fullmatch(email) or ".." in email.partition("@")[2]:
         return words.EMAIL_WRONG
-    return None
+    return None if _ascii_email(email) else words.EMAIL_WRONG
+
+
+def _ascii_email(email: str) -> str:
+    """The address as mail servers and Stripe take it, its domain in IDNA (RFC 5890); empty where there is none."""
+    local, _, domain = email.partition("@")
+    try:
+        return f"{local}@{domain.encode('idna').decode()}" if local.isascii() else ""
+    except UnicodeError:
+        return ""
 
 
 def _name_problem(name: str) -> str | None:

@@ -6,11 +6,10 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from chalicelib.domain.money.amounts import Money
 from chalicelib.services.ports import Charge, Clock, Decline, EventPage, Intent, IntentStatus, ListedEvent, NewIntent
 from tests.fakes.stripe_calls import Call, Calls
 from tests.fakes.stripe_cards import BEHAVIOURS, PAYMENT_CHALLENGE_FAILED, SETUP_CHALLENGE_FAILED, Behaviour
-from tests.fakes.stripe_state import OPEN, FakeCustomer, State, check_amount, missing
+from tests.fakes.stripe_state import OPEN, FakeCustomer, State, missing
 
 __all__ = ["BEHAVIOURS", "Behaviour", "Call", "FakeCustomer", "FakeStripe"]
 
@@ -97,16 +96,6 @@ class FakeStripe(Calls):
             return [held.intent for held in newest_first if held.request and held.intent.customer_id == customer_id]
 
         return self._read("find_intents", account, {"customer_id": customer_id}, answer)
-
-    def update_intent_amount(self, account: str | None, intent_id: str, *, amount: Money, key: str) -> Intent:
-        """See PaymentProvider."""
-
-        def effect() -> Intent:
-            held = self._state.confirmable(account, intent_id, "pi")
-            check_amount(amount)
-            return held.change(amount=amount)
-
-        return self._write("update_intent_amount", account, {"intent_id": intent_id, "amount": amount}, key, effect)
 
     def cancel_intent(self, account: str | None, intent_id: str, *, key: str) -> Intent:
         """See PaymentProvider."""

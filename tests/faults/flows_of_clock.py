@@ -158,8 +158,22 @@ def pay_the_invoice(shop: Shop, case: Case) -> None:
         return_url="https://till.example/return/x",
         consent_words=lambda view, now: "agreed",
         address="203.0.113.9",
+        source=f"address {case.number}",
     )
     pay_invoice(shop.world.ports, request)
+
+
+def _died_on_the_page(shop: Shop, case: Case) -> None:
+    """A first press died before the confirm."""
+    death = Fault("stripe", steps.CONFIRM, FaultKind.KILL)
+    assert not shop.live(lambda: pay_the_invoice(shop, case), death)
+
+
+def _came_back(shop: Shop, case: Case) -> None:
+    """Longer after that than any request takes; the first case waits for all."""
+    if case.number == 1:
+        shop.let_pass(timedelta(minutes=2))
+    shop.another_card(case)
 
 
 def _pay_again(shop: Shop, case: Case) -> None:
@@ -298,6 +312,16 @@ FLOWS = (
         later=issued,
         ready=(_to_charge,),
         again=_when_stripe_works,
+        soon=paid_twice,
+        ends=paid_twice,
+    ),
+    Flow(
+        "invoice paid on its page, once more",
+        declines,
+        pay_the_invoice,
+        later=_unpaid,
+        ready=(with_a_new_card, _died_on_the_page, _came_back),
+        again=_pay_again,
         soon=paid_twice,
         ends=paid_twice,
     ),

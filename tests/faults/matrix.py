@@ -41,8 +41,9 @@ class Flow:
     later sweep to mend it (but with two runners one may just have died again). `always_told`: Stripe's event comes,
     however late.
 
-    `whole`: every way to resume is tried; variants of a flow are resumed alone. `in_place`: the run changes nothing
-    that is stored and does as much as there is, so it is recorded in the shop where it is stopped, on a few cases.
+    `whole`: every way to resume is tried; variants of a flow are resumed alone and at once, for the sake of time.
+    `in_place`: the run changes nothing that is stored and does as much as there is, so it is recorded in the shop where
+    it is stopped, on a few cases.
     """
 
     name: str
@@ -68,7 +69,6 @@ class Mode(Enum):
 
 DELAYS = {"at once": timedelta(0), "after 25 hours": timedelta(hours=25), "after 4 days": timedelta(days=4)}
 SOON = "at once"
-OF_VARIANTS = (SOON, "after 25 hours")
 CASES_IN_PLACE = 3
 
 
@@ -88,7 +88,7 @@ def ways(flows: Sequence[Flow]) -> list[Way]:
     """Every group of these flows. A token is good for ten minutes, so without tokens nothing needs to be late."""
     found = []
     for flow in flows:
-        alone = DELAYS if flow.whole else OF_VARIANTS
+        alone = DELAYS if flow.whole else (SOON,)
         found += [Way(flow, Mode.ALONE, delay) for delay in alone]
         if flow.whole:
             found += [Way(flow, Mode.TWO, delay) for delay in DELAYS]

@@ -23,6 +23,7 @@ ELSEWHERE = {
     "intake.py _apply: commit": "a mismatch waits for a person (tests/services/test_intake.py)",
     "intake.py _apply_charge: commit": "a fee that is known, or none to come (tests/services/test_intake.py)",
     "limits/addresses.py commit_try: ports.records.find": _RACE,
+    "limits/breaker.py _mail_to_operator: ports.records.get": "the decline that pauses a link (tests of limits)",
     "limits/addresses.py _unpaid: ports.records.find_many": "an address that has used up its tries (tests of limits)",
     "payments/intents.py forget_canceled: commit": _RENEWAL,
     "payments/intents.py _made_before: ports.stripe.find_intents": _RENEWAL,

@@ -56,14 +56,13 @@ def test_a_fault_after_the_effect_is_found_again_under_its_key(fake: FakeStripe)
 
 def test_a_saved_fault_comes_back_under_its_key_and_not_under_another(fake: FakeStripe) -> None:
     made = create(fake)
-    fake.fail("update_intent_amount", saved=True)
-    with pytest.raises(ProviderUnavailable):
-        fake.update_intent_amount(None, made.id, amount=Money(6_000, "usd"), key="amount-1")
-    with pytest.raises(KeySpent):
-        fake.update_intent_amount(None, made.id, amount=Money(6_000, "usd"), key="amount-1")
+    token = fake.confirmation_token()
+    fake.fail("confirm_with_token", saved=True)
+    for error in (ProviderUnavailable, KeySpent):
+        with pytest.raises(error):
+            confirm(fake, made, token, "confirm-1")
     assert fake.intents() == [made]
-    changed = fake.update_intent_amount(None, made.id, amount=Money(6_000, "usd"), key="amount-2")
-    assert changed.amount == Money(6_000, "usd")
+    assert confirm(fake, made, token, "confirm-2").status == "succeeded"
 
 
 def test_what_moves_no_money_is_made_although_its_key_is_spent(fake: FakeStripe) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -19,7 +18,6 @@ from tests.gateways.stripe_buyers import (
     customer,
     intent,
     new_intent,
-    usd,
 )
 from tests.gateways.stripe_worlds import ACCOUNT, OTHER_ACCOUNT, StripeWorld
 
@@ -38,23 +36,6 @@ def test_an_intent_whose_id_was_lost_is_found_by_its_customer_newest_first(strip
 def test_found_intents_carry_their_charges(stripe_world: StripeWorld) -> None:
     paid = confirm(stripe_world, intent(stripe_world))
     assert stripe_world.provider.find_intents(ACCOUNT, customer_id=paid.customer_id or "") == [paid]
-
-
-def test_an_open_intent_takes_another_amount(stripe_world: StripeWorld) -> None:
-    made = intent(stripe_world)
-    changed = stripe_world.provider.update_intent_amount(ACCOUNT, made.id, amount=usd(6_200), key="amount-1")
-    assert changed == replace(made, amount=usd(6_200))
-    paid = confirm(stripe_world, changed)
-    assert paid.charge is not None
-    assert paid.charge.amount == usd(6_200)
-
-
-def test_a_paid_intent_takes_no_other_amount(stripe_world: StripeWorld) -> None:
-    paid = confirm(stripe_world, intent(stripe_world))
-    with pytest.raises(ProviderRefused) as refusal:
-        stripe_world.provider.update_intent_amount(ACCOUNT, paid.id, amount=usd(6_200), key="amount-1")
-    assert refusal.value.code == "payment_intent_unexpected_state"
-    assert stripe_world.provider.retrieve_intent(ACCOUNT, paid.id) == paid
 
 
 def test_a_cancelled_intent_cannot_be_paid(stripe_world: StripeWorld) -> None:

@@ -15,7 +15,6 @@ from typing import Final, Protocol, TypeVar
 import stripe
 from stripe.params import PaymentIntentConfirmParams, PaymentIntentCreateParams, PaymentIntentListParams
 
-from chalicelib.domain.money.amounts import Money
 from chalicelib.gateways.stripe import events, replies
 from chalicelib.gateways.stripe.errors import declined_intent
 from chalicelib.gateways.stripe.patience import Declined, Patience
@@ -180,18 +179,6 @@ class StripeGateway:
             if not page.has_more or not page.data:
                 return found
             params["starting_after"] = page.data[-1].id
-
-    def update_intent_amount(self, account: str | None, intent_id: str, *, amount: Money, key: str) -> Intent:
-        """See PaymentProvider."""
-        options = _writing(account, key)
-        reply = self._call(
-            lambda: self._client.v1.payment_intents.update(
-                intent_id,
-                {"amount": amount.minor, "currency": amount.currency, "expand": replies.INTENT_EXPAND},
-                options,
-            )
-        )
-        return replies.payment_intent(reply)
 
     def cancel_intent(self, account: str | None, intent_id: str, *, key: str) -> Intent:
         """See PaymentProvider. What cannot be cancelled any more comes back as it is, `processing` too."""

@@ -173,10 +173,6 @@ class PaymentProvider(Protocol):
         """Every intent of a customer, newest first: how an intent whose id was never saved is found again."""
         ...
 
-    def update_intent_amount(self, account: str | None, intent_id: str, *, amount: Money, key: str) -> Intent:
-        """Change what an unconfirmed intent is for."""
-        ...
-
     def cancel_intent(self, account: str | None, intent_id: str, *, key: str) -> Intent:
         """Cancel; an intent that has succeeded meanwhile comes back as it is."""
         ...
