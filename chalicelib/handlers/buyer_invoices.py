@@ -118,6 +118,12 @@ def _consent(view: InvoiceView, now: datetime) -> str | None:
     return None if words is None else words.plain
 
 
+def _shown(view: InvoiceView) -> str:
+    invoice = view.invoice
+    totals = presenting.totals_view(invoice.totals, invoice.discount.name if invoice.discount else None)
+    return presenting.shown_digest(presenting.invoice_lines(invoice), totals, view.merchant, _later(view))
+
+
 def show_pay(request: Request, slug: str, token: str) -> Response:
     """The invoice's pay page; the invoice itself where there is nothing to pay now."""
     view = _open(slug, token)
@@ -165,7 +171,7 @@ def _form(
         nonce=nonce,
         post_url=_url(view, more="/pay"),
         checking_url=_url(view, more="/return"),
-        form_token=checkout_tokens.sign(settings.form_secret, INVOICE_FORM, invoice.id, now),
+        form_token=checkout_tokens.sign(settings.form_secret, INVOICE_FORM, invoice.id, now, _shown(view)),
         later_charges=later,
         values=CheckoutValues(buyer.email or "", buyer.name),
         decline=decline,
@@ -186,10 +192,12 @@ def take_pay(request: Request, slug: str, token: str) -> Response:
     places = Places(paid=_url(view, "receipt"), waiting=_url(view, more="/return"), form=_url(view, more="/pay"))
     if isinstance(form, FormErrors):
         return back_to_form(scripted, places.form, CHANGED)
-    signed = checkout_tokens.read(settings.form_secret, INVOICE_FORM, form.form_token, ports.clock.now())
-    if signed != view.invoice.id:
+    signed = checkout_tokens.read_signed(settings.form_secret, INVOICE_FORM, form.form_token, ports.clock.now())
+    if signed is None or signed.subject != view.invoice.id:
         return back_to_form(scripted, places.form, TIMED_OUT)
     if form.expected_total is None:
+        return back_to_form(scripted, places.form, CHANGED)
+    if view.payable and not view.invoice.part.in_doubt and signed.shown != _shown(view):
         return back_to_form(scripted, places.form, CHANGED)
     if form.confirmation_token is None:
         return redirect(places.form)

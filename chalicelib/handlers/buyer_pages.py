@@ -6,6 +6,7 @@ import base64
 import hmac
 import os
 from dataclasses import replace
+from datetime import datetime
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -21,7 +22,6 @@ from chalicelib.handlers import checkout_tokens, presenting
 from chalicelib.handlers.buyer_responses import html, query_of, redirect, state, wait, whole_minute
 from chalicelib.handlers.checkout_tokens import CheckoutToken, Remembered
 from chalicelib.services.checkouts.opening import Closed, LinkPage, open_link
-from chalicelib.services.ports import Ports
 from chalicelib.settings import Settings
 from chalicelib.web.headers import PageKind
 from chalicelib.web.render import render_pay_page
@@ -172,7 +172,7 @@ def render_form(
         nonce=nonce,
         post_url=pay_url(settings, merchant.slug, token),
         checking_url=checking_url(settings, merchant.slug, mine, token),
-        form_token=form_token(ports, settings, link.id, mine),
+        form_token=form_token(settings, page, mine, now),
         later_charges=presenting.plan_later_charges(agreed),
         values=values or CheckoutValues(),
         errors=errors,
@@ -184,10 +184,10 @@ def render_form(
     return html(render_pay_page(view), PageKind.PAY, 422 if errors else 200, nonce)
 
 
-def form_token(ports: Ports, settings: Settings, link_id: str, mine: CheckoutToken) -> str:
-    """What the form carries: the checkout it is for, signed for this link."""
-    now = ports.clock.now()
-    return checkout_tokens.sign(settings.form_secret, f"{CHECKOUT_FORM}:{link_id}", mine.text, now)
+def form_token(settings: Settings, page: LinkPage, mine: CheckoutToken, now: datetime) -> str:
+    """What the form carries, signed for this link: the checkout it is for, and what the page showed."""
+    purpose = f"{CHECKOUT_FORM}:{page.link.id}"
+    return checkout_tokens.sign(settings.form_secret, purpose, mine.text, now, presenting.link_digest(page, now))
 
 
 def _is_of(checkout: Checkout, token: CheckoutToken, link_id: str) -> bool:

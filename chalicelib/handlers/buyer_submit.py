@@ -46,8 +46,11 @@ def take_submit(request: Request, slug: str, token: str) -> Response:
     form = parse_checkout_form(fields)
     scripted = is_scripted(request)
     now = ports.clock.now()
-    signed = checkout_tokens.read(settings.form_secret, f"{CHECKOUT_FORM}:{link_id}", fields.get("form_token", ""), now)
-    mine = None if signed is None else checkout_tokens.parse(signed)
+    signed = checkout_tokens.read_signed(
+        settings.form_secret, f"{CHECKOUT_FORM}:{link_id}", fields.get("form_token", ""), now
+    )
+    mine = None if signed is None else checkout_tokens.parse(signed.subject)
+    shown = "" if signed is None else signed.shown
     here = pay_url(settings, slug, token)
     if mine is None or isinstance(form, FormErrors) or form.expected_total is None or form.confirmation_token is None:
         # Nothing will be tried, and nobody is led to a page that there is not.
@@ -77,6 +80,7 @@ def take_submit(request: Request, slug: str, token: str) -> Response:
             confirmation_token=form.confirmation_token,
             return_url=checkout_url(settings, "return", slug, mine),
             consent_words=_consent,
+            as_shown=lambda page, now: presenting.link_digest(page, now) == shown,
             address=address_of(request),
             source=source_of(request, settings.form_secret),
         ),

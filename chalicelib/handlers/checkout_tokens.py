@@ -73,24 +73,46 @@ def set_cookie(link_id: str, remembered: Remembered, path: str, base_url: str) -
     return f"{name}={value}; Path={path}; Max-Age={_COOKIE_SECONDS}; HttpOnly; SameSite=Lax{secure}"
 
 
-def sign(secret: str, purpose: str, subject: str, now: datetime) -> str:
-    """A form token: what it is for is signed, so it cannot be carried to another form or another record."""
+@dataclass(frozen=True, slots=True)
+class Signed:
+    """What a form token of ours says: what it is for, and a digest of what the page showed, where it was given one."""
+
+    subject: str
+    shown: str = ""
+
+
+def sign(secret: str, purpose: str, subject: str, now: datetime, shown: str = "") -> str:
+    """A form token: what it is for is signed, so it cannot be carried to another form or another record.
+
+    `shown` is a digest of what the page says; so is known at submit what its buyer saw. Neither holds a full stop.
+    """
     stamp = str(milliseconds(now))
-    return f"{subject}.{stamp}.{_signature(secret, purpose, subject, stamp)}"
+    fields = [subject, stamp, shown] if shown else [subject, stamp]
+    return _BETWEEN.join([*fields, _signature(secret, purpose, fields)])
+
+
+def read_signed(secret: str, purpose: str, token: str, now: datetime) -> Signed | None:
+    """What a form token says that is ours and not too old, or None."""
+    *fields, signature = token.split(_BETWEEN)
+    if len(fields) not in (2, 3):
+        return None
+    stamp = fields[1]
+    if not (stamp.isascii() and stamp.isdigit() and len(stamp) <= 15):
+        return None
+    if not hmac.compare_digest(_signature(secret, purpose, fields).encode(), signature.encode()):
+        return None
+    age = milliseconds(now) - int(stamp)
+    if not 0 <= age <= FORM_LIFE // timedelta(milliseconds=1):
+        return None
+    return Signed(fields[0], *fields[2:])
 
 
 def read(secret: str, purpose: str, token: str, now: datetime) -> str | None:
     """The subject of a form token that is ours and not too old, or None."""
-    subject, _, rest = token.partition(".")
-    stamp, _, signature = rest.partition(".")
-    if not (stamp.isascii() and stamp.isdigit() and len(stamp) <= 15):
-        return None
-    if not hmac.compare_digest(_signature(secret, purpose, subject, stamp).encode(), signature.encode()):
-        return None
-    age = milliseconds(now) - int(stamp)
-    return subject if 0 <= age <= FORM_LIFE // timedelta(milliseconds=1) else None
+    signed = read_signed(secret, purpose, token, now)
+    return None if signed is None else signed.subject
 
 
-def _signature(secret: str, purpose: str, subject: str, stamp: str) -> str:
-    text = f"{purpose}\n{subject}\n{stamp}"
+def _signature(secret: str, purpose: str, fields: list[str]) -> str:
+    text = "\n".join([purpose, *fields])
     return hmac.new(secret.encode(), text.encode(), hashlib.sha256).hexdigest()

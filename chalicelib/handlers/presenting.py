@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
+from functools import partial
 
 from chalicelib.domain.billing.agreement import Plan
 from chalicelib.domain.billing.charges import period_totals
+from chalicelib.domain.billing.stretches import Stretch, stretches
+from chalicelib.domain.billing.wallclock import local_date
 from chalicelib.domain.documents.invoices import Invoice, Snapshot
 from chalicelib.domain.documents.lines import LineItem
 from chalicelib.domain.documents.merchants import Merchant
@@ -15,6 +20,7 @@ from chalicelib.domain.documents.subscriptions import Subscription
 from chalicelib.domain.ids import page_token
 from chalicelib.domain.money.amounts import Money
 from chalicelib.domain.totals import LineTotals, Totals
+from chalicelib.services.checkouts.opening import LinkPage
 from chalicelib.web.views.common import (
     DiscountRow,
     FeeRow,
@@ -26,6 +32,7 @@ from chalicelib.web.views.common import (
     TaxRow,
     TotalsView,
 )
+from chalicelib.web.words import consent_text
 
 
 def merchant_view(merchant: Merchant) -> MerchantView:
@@ -149,22 +156,69 @@ def plan_later_charges(agreed: Plan) -> tuple[LaterCharge, ...]:
                     remaining=group.payments_left,
                     starts_today=group.first_invoice_index > 0,
                     name=group.lines[0].name,
+                    steps=_steps(group.stretches),
                 )
             )
     return tuple(charges)
 
 
+def _steps(all_of_them: tuple[Stretch, ...]) -> tuple[Stretch, ...]:
+    return all_of_them if len(all_of_them) > 1 else ()
+
+
 def next_amount(subscription: Subscription) -> Money:
     """What the next invoice of a subscription comes to."""
+    return _amount_at(subscription, subscription.next_index)
+
+
+def _amount_at(subscription: Subscription, index: int) -> Money:
     return period_totals(
         subscription.lines,
         currency=subscription.currency,
         schedule=subscription.schedule,
-        index=subscription.next_index,
+        index=index,
         discount=subscription.discount,
         fees=subscription.fees,
         first_period=subscription.first_period,
     ).total
+
+
+def _stretches(subscription: Subscription) -> tuple[Stretch, ...]:
+    return stretches(
+        subscription.schedule,
+        first_index=subscription.next_index,
+        number_of_payments=subscription.recurrence.number_of_payments,
+        discount=subscription.discount,
+        fees=subscription.fees,
+        total_at=partial(_amount_at, subscription),
+    )
+
+
+def shown_digest(
+    lines: tuple[LineView, ...], totals: TotalsView, merchant: Merchant, later: tuple[LaterCharge, ...]
+) -> str:
+    """What a pay page says of the order, in 32 characters: its lines, its sums and the words of the consent.
+
+    Moments count by their day in the merchant's zone, as the page shows them.
+    """
+    days = [
+        None if line.first_charge_at is None else local_date(line.first_charge_at, merchant.timezone) for line in lines
+    ]
+    words = consent_text(merchant.name, totals.total, later, merchant.timezone)
+    shown = ([replace(line, first_charge_at=None) for line in lines], days, totals, words)
+    return hashlib.sha256(repr(shown).encode()).hexdigest()[:32]
+
+
+def link_digest(page: LinkPage, now: datetime) -> str:
+    """What a link's page says now."""
+    agreed = page.plan_at(now)
+    link = page.link
+    return shown_digest(
+        plan_lines(link.lines, agreed),
+        totals_view(agreed.due_today, link.discount.name if link.discount else None),
+        page.merchant,
+        plan_later_charges(agreed),
+    )
 
 
 def later_charges(subscriptions: Sequence[Subscription], base_url: str, merchant: Merchant) -> tuple[LaterCharge, ...]:
@@ -184,6 +238,7 @@ def later_charges(subscriptions: Sequence[Subscription], base_url: str, merchant
                 starts_today=subscription.next_index > 0,
                 name=subscription.lines[0].name,
                 cancel_url=page_url(base_url, "cancel", merchant, subscription.id, subscription.secret),
+                steps=_steps(_stretches(subscription)),
             )
         )
     return tuple(charges)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import copy
 import re
 import unicodedata
+from collections.abc import Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from functools import lru_cache
@@ -91,6 +92,17 @@ def format_date(moment: datetime, timezone: str, locale: str = "en") -> str:
     """`14 April 2027`, in the merchant's zone, held together."""
     day = local_date(moment, timezone)
     return _cldr_date(day, format=_DATE_PATTERNS.get(locale, "long"), locale=locale).replace(" ", NBSP)
+
+
+def format_dates(moments: Sequence[datetime], timezone: str, locale: str = "en") -> list[str]:
+    """Dates that follow each other: `28 February`, `31 March 2027`, the year once where all share it."""
+    texts = [format_date(moment, timezone, locale) for moment in moments]
+    years = {local_date(moment, timezone).year for moment in moments}
+    year = f"{NBSP}{min(years, default=0)}"
+    if len(years) > 1:
+        return texts
+    # A language that does not end a date with its year keeps it.
+    return [*(text.removesuffix(year) for text in texts[:-1]), *texts[-1:]]
 
 
 def format_time(moment: datetime, timezone: str, locale: str = "en") -> str:

@@ -60,6 +60,10 @@ class Speech:
         """`due today. Then $49.00 a month from 14 April 2027.`"""
         return schedule.due_sentence(charges, self.timezone, self.locale)
 
+    def stepped(self, charge: LaterCharge) -> tuple[LaterCharge, ...]:
+        """A row for each amount that a subscription will charge."""
+        return schedule.stepped(charge)
+
     def rule(self, charge: LaterCharge) -> str:
         """`every month, until you cancel`."""
         return schedule.rule(charge, self.locale)

@@ -34,19 +34,19 @@ def test_the_checkout_of_the_form_is_paid_whatever_the_cookie_says(visitors: Vis
 def test_a_forged_token_pays_nothing_and_leads_to_a_fresh_form(visitors: Visitors) -> None:
     link = visitors.shop.one_time
     genuine = visitors.get(link_path(link)).form_token
-    subject, stamp, signature = genuine.split(".")
+    subject, stamp, shown, signature = genuine.split(".")
     other = checkout_tokens.mint(visitors.shop.ids, visitors.shop.clock.now()).text
     forged = [
         "",
         "x",
         "..",
-        f"{other}.{stamp}.{signature}",
-        f"{subject}.{int(stamp) + 1}.{signature}",
-        f"{subject}.{stamp}.{signature[:-1]}0",
-        f"{subject}.{stamp}.",
-        f"{subject}.{stamp}.é",
-        f"{subject}.{'9' * 5000}.{signature}",
-        f"{subject}.-1.{signature}",
+        f"{other}.{stamp}.{shown}.{signature}",
+        f"{subject}.{int(stamp) + 1}.{shown}.{signature}",
+        f"{subject}.{stamp}.{shown}.{signature[:-1]}0",
+        f"{subject}.{stamp}.{shown}.",
+        f"{subject}.{stamp}.{shown}.é",
+        f"{subject}.{'9' * 5000}.{shown}.{signature}",
+        f"{subject}.-1.{shown}.{signature}",
     ]
     before = visitors.contents()
     for token in forged:
@@ -106,11 +106,12 @@ def test_a_token_of_the_future_is_none_of_ours(visitors: Visitors) -> None:
     shop, link = visitors.shop, visitors.shop.one_time
     now = shop.clock.now()
     mine = checkout_tokens.mint(shop.ids, now)
+    shown = visitors.get(link_path(link)).form_token.split(".")[2]
     purpose = f"checkout:{link.id}"
-    ahead = checkout_tokens.sign(SETTINGS.form_secret, purpose, mine.text, now + timedelta(seconds=1))
+    ahead = checkout_tokens.sign(SETTINGS.form_secret, purpose, mine.text, now + timedelta(seconds=1), shown)
     assert visitors.press(link, ahead).json["status"] == "changed"
     assert checkouts(visitors) == []
-    assert visitors.press(link, checkout_tokens.sign(SETTINGS.form_secret, purpose, mine.text, now)).json == {
+    assert visitors.press(link, checkout_tokens.sign(SETTINGS.form_secret, purpose, mine.text, now, shown)).json == {
         "status": "paid",
         "location": f"{BASE}/receipt/pinewood/{mine.text}",
     }

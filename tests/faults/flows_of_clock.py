@@ -12,6 +12,7 @@ from chalicelib.domain.machines import InvoiceStatus
 from chalicelib.services.invoices.paying import PayInvoice, pay_invoice
 from chalicelib.services.ports import QueueName, Update
 from chalicelib.services.saving import commit
+from chalicelib.services.subscriptions import cancel
 from infra.local.faults import Fault, FaultKind
 from infra.local.stripe_sandbox import Misbehaviour
 from tests.faults import steps
@@ -22,6 +23,7 @@ from tests.faults.world import ACCOUNT
 
 def _next_period(shop: Shop) -> None:
     """Everything of the first period is done, and the second begins."""
+    shop.ignore_bookings()
     shop.settle()
     shop.until(shop.last_next_period())
 
@@ -128,6 +130,11 @@ def with_a_new_card(shop: Shop, case: Case) -> None:
     [invoice] = [each for each in shop.invoices(case) if each.status is InvoiceStatus.OPEN]
     case.invoice_id, case.secret = invoice.id, invoice.secret
     shop.another_card(case)
+
+
+def _ended_meanwhile(shop: Shop, case: Case) -> None:
+    """The buyer cancels while nobody knows how the charge ended."""
+    cancel(shop.world.ports, shop.merchant.id, case.subscription_id, at="now", actor="buyer")
 
 
 def _news_of_the_renewal(shop: Shop, case: Case) -> None:
@@ -293,6 +300,26 @@ FLOWS = (
         again=steps.message_again,
         soon=paid_twice,
         ends=paid_twice,
+    ),
+    Flow(
+        "charge, subscription ended meanwhile",
+        Shop.subscribe,
+        steps.work,
+        later=issued,
+        ready=(_died_charging(steps.CONFIRM, after=True), _ended_meanwhile),
+        again=steps.message_again,
+        soon=paid_twice,
+        ends=paid_twice,
+    ),
+    Flow(
+        "charge not made, subscription ended meanwhile",
+        Shop.subscribe,
+        steps.work,
+        later=issued,
+        ready=(_died_charging(steps.CONFIRM, after=False), _ended_meanwhile),
+        again=steps.message_again,
+        soon=_owes,
+        ends=_owes,
     ),
     Flow(
         "webhook of a renewal",

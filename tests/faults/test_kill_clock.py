@@ -12,7 +12,11 @@ from tests.faults.world import World
 
 FLOWS = (*flows_of_clock.FLOWS, *flows_of_mail.FLOWS)
 ROOMS = ("billing", "invoices", "mails.py")
+_REFUSED = "Stripe refuses a stored method for good (tests/services)"
 ELSEWHERE = {
+    "billing/outcomes.py refuse_try.attempt: ports.records.get": _REFUSED,
+    "billing/outcomes.py refuse_try.attempt: commit": _REFUSED,
+    "invoices/paying.py _abandon.attempt: commit": "a try that did nothing (tests/services/test_invoice_paying.py)",
     "billing/charging.py _charge: commit": "a method replaced between two tries (tests/services)",
     "invoices/paying.py _confirmed: ports.stripe.create_customer": "a buyer without any stored method (tests/services)",
 }

@@ -165,6 +165,7 @@ class Arena:
             "expected_total": sum(line.unit_amount.minor for line in link.lines),
             "return_url": "https://till.example/return/x",
             "consent_words": lambda page, now: "agreed" if page.link.lines[0].recurring else None,
+            "as_shown": lambda page, now: True,
             "address": "203.0.113.9",
             **changes,
         }

@@ -111,6 +111,7 @@ class Shop:
             "confirmation_token": self.token(),
             "return_url": "https://till.example/return/x",
             "consent_words": lambda page, now: "agreed" if page.link.lines[0].recurring else None,
+            "as_shown": lambda page, now: True,
             "address": "203.0.113.9",
         }
         return Submit(**(fields | changes))

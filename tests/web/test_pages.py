@@ -192,7 +192,7 @@ def test_the_form_carries_what_the_script_and_the_server_need() -> None:
     assert {attrs["name"]: attrs["value"] for attrs in page.all("input")} == {
         "form_token": "token",
         "expected_total": "4900",
-        "consent": "2027-01",
+        "consent": "2027-02",
         "email": "",
         "name": "",
     }
@@ -238,7 +238,7 @@ def test_a_decline_stands_above_the_card_form_with_the_form_kept() -> None:
 
 def test_a_changed_order_is_announced_with_the_new_total_in_place() -> None:
     assert (
-        "The order has changed. Look at the new total before you pay. You have not been charged."
+        "The order has changed. Look at the amounts and dates before you pay. You have not been charged."
         in read("pay-changed").text
     )
 

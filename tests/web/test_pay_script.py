@@ -183,7 +183,7 @@ def test_a_payment_posts_the_form_once_and_leads_to_the_receipt(
         {
             "form_token": "token",
             "expected_total": "4900",
-            "consent": "2027-01",
+            "consent": "2027-02",
             "email": "anna@example.com",
             "name": "Anna Kowalska",
             "confirmation_token": "ctoken_1",

@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from chalicelib.domain.billing.charges import FirstPeriod, period_lines, period_totals
+from chalicelib.domain.billing.charges import (
+    FirstPeriod,
+    discount_at,
+    fees_at,
+    period_lines,
+    period_totals,
+    share_lines,
+)
 from chalicelib.domain.billing.grouping import Group, group_lines, split_due
-from chalicelib.domain.billing.recurrence import Recurrence
+from chalicelib.domain.billing.partials import partial_shares, smallest_share
+from chalicelib.domain.billing.recurrence import Recurrence, StartType
 from chalicelib.domain.billing.schedule import Period, Schedule
 from chalicelib.domain.billing.starts import begin, not_before
+from chalicelib.domain.billing.stretches import Stretch, stretches
 from chalicelib.domain.documents.lines import Discount, Fee, LineItem
+from chalicelib.domain.errors import InvalidValue
 from chalicelib.domain.money.amounts import Money
-from chalicelib.domain.money.currency import check_chargeable
+from chalicelib.domain.money.currency import check_chargeable, minimum_charge
 from chalicelib.domain.money.rounding import spread
 from chalicelib.domain.totals import Totals, compute_totals
 
@@ -74,6 +84,49 @@ class PlannedSubscription:
         )
         return tuple(Charge(self.schedule.period(index), self.totals_at(index)) for index in indexes)
 
+    @property
+    def stretches(self) -> tuple[Stretch, ...]:
+        """Every charge after today, by amount; empty where the term ends with today's payment."""
+        return stretches(
+            self.schedule,
+            first_index=self.first_invoice_index,
+            number_of_payments=self.number_of_payments,
+            discount=self.discount,
+            fees=self.fees,
+            total_at=lambda index: self.totals_at(index).total,
+        )
+
+    @property
+    def smallest_share(self) -> tuple[int, int] | None:
+        """The least of a whole period that a first one billed by its share can be, in seconds of each; None if none."""
+        return smallest_share(self.recurrence) if self.first_period is FirstPeriod.PRORATED else None
+
+    def check_first_period(self) -> None:
+        """Refuse a first period that is an invoice of its own and could fall below the minimum, bought on another day.
+
+        Raises InvalidValue with `below_minimum`.
+        """
+        # A start on a date has one first period, which is among the later charges, until it is part of today's invoice.
+        counted = self.recurrence.start.type in (StartType.AFTER_DAYS, StartType.AFTER_MONTHS)
+        least = self.smallest_share
+        if least is None or self.first_invoice_index or not counted:
+            return
+        smallest = self._first_total(least)
+        if smallest and smallest.minor >= _least_charge(smallest.currency):
+            return
+        # A sum of zero needs no charge, but then some longer first period may come to a little more than that.
+        for total in (smallest, *(self._first_total(share) for share in partial_shares(self.recurrence))):
+            if 0 < total.minor < _least_charge(total.currency):
+                raise _too_small(self.recurrence, total)
+
+    def _first_total(self, share: tuple[int, int]) -> Money:
+        return compute_totals(
+            share_lines(self.lines, share),
+            currency=self.recurring_totals.currency,
+            discount=discount_at(self.discount, 0),
+            fees=fees_at(self.fees, 0),
+        ).total
+
     def totals_at(self, index: int) -> Totals:
         """The totals of the invoice of a period that the scheduler issues."""
         return period_totals(
@@ -116,15 +169,57 @@ class Plan:
         return min(charges, key=lambda charge: charge.at, default=None)
 
     def check_chargeable(self) -> None:
-        """Refuse amounts that Stripe would refuse: today's, each next charge and each regular one.
+        """Refuse amounts that Stripe would refuse: today's, each later one, and those of a buyer of any other day.
 
         Raises InvalidValue with `below_minimum` or `above_maximum`.
         """
         check_chargeable(self.due_today.total, "lines")
         for group in self.groups:
             check_chargeable(group.recurring_totals.total, "lines")
-            if (charge := group.next_charge) is not None:
-                check_chargeable(charge.totals.total, "lines")
+            for stretch in group.stretches:
+                check_chargeable(stretch.amount, "lines")
+            group.check_first_period()
+        self._check_today_on_any_day()
+
+    def _check_today_on_any_day(self) -> None:
+        """Refuse what comes to less than the minimum when each first period in it is as short as it can be.
+
+        Several anchor days are never a day away all at once, so with more than one this errs on the safe side. Lines
+        whose date has passed by then only add to the sum.
+        """
+        shortest, whole = (dict(zip(self.due_today_positions, self.due_today_lines, strict=True)) for _ in range(2))
+        partial = [
+            (group, share) for group in self.groups if group.first_invoice_index and (share := group.smallest_share)
+        ]
+        for group, share in partial:
+            shortest.update(zip(group.positions, share_lines(group.lines, share), strict=True))
+            whole.update(zip(group.positions, group.lines, strict=True))
+        least = self._today(shortest)
+        if partial and self._today(whole) and least.minor < _least_charge(least.currency):
+            raise _too_small(partial[0][0].recurrence, least)
+
+    def _today(self, lines: Mapping[int, LineItem]) -> Money:
+        return compute_totals(
+            [lines[position] for position in self.due_today_positions],
+            currency=self.due_today.currency,
+            discount=self.due_today_discount,
+            fees=self.due_today_fees,
+        ).total
+
+
+def _least_charge(currency: str) -> int:
+    # Where Stripe publishes no minimum, all that is known is that there must be something to charge.
+    return minimum_charge(currency) or 1
+
+
+def _too_small(recurrence: Recurrence, total: Money) -> InvalidValue:
+    return InvalidValue(
+        f"The first period before the anchor day {recurrence.anchor_day} can be as short as a day and would then cost "
+        f"{total.minor} in {total.currency}, below the smallest that can be charged, {_least_charge(total.currency)}. "
+        "Raise the price, add something that is paid once with it, or leave out the anchor day.",
+        "lines",
+        "below_minimum",
+    )
 
 
 def _carried_shares(discount: Discount | None, groups: Sequence[Totals]) -> tuple[Discount | None, ...]:

@@ -52,6 +52,11 @@ def period_lines(
         return tuple(lines)
     if first_period is FirstPeriod.FREE:
         return tuple(replace(line, unit_amount=Money.zero(line.unit_amount.currency), discount=None) for line in lines)
+    return share_lines(lines, share)
+
+
+def share_lines(lines: Sequence[LineItem], share: tuple[int, int]) -> tuple[LineItem, ...]:
+    """The lines as a partial period bills them; `share` is its seconds and those of a whole one."""
     return tuple(_share_of(line, *share) for line in lines)
 
 

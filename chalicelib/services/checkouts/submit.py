@@ -71,6 +71,7 @@ class Submit:
 
     `checkout_id` and `checkout_secret` come from the form's signed token. `return_url` is absolute. `consent_words`
     writes the consent to later charges as the page shows it, None where there are none: our words, never the browser's.
+    `as_shown` tells whether lines, sums and consent are still what the buyer's page showed.
     `source` stands for the address that tries are counted by, None where no browser asks.
     """
 
@@ -85,6 +86,7 @@ class Submit:
     confirmation_token: str
     return_url: str
     consent_words: Callable[[LinkPage, datetime], str | None]
+    as_shown: Callable[[LinkPage, datetime], bool]
     address: str | None
     source: str | None = None
 
@@ -173,7 +175,7 @@ def _claim(ports: Ports, page: LinkPage, request: Submit) -> _Claim | Submitted:
         if paused is not None and now < paused:
             return Submitted(Ending.TOO_MANY_TRIES, until=paused)
     agreed = page.plan_at(now)
-    if agreed.due_today.total.minor != request.expected_total:
+    if agreed.due_today.total.minor != request.expected_total or not request.as_shown(page, now):
         return Submitted(Ending.CHANGED)
     words = request.consent_words(page, now)
     consent = None if words is None else Consent(now, words, request.address)

@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Literal
 
 from chalicelib.domain.billing.recurrence import Frequency, Recurrence
+from chalicelib.domain.billing.stretches import Stretch
 from chalicelib.domain.money.amounts import Money
 
 
@@ -131,8 +132,9 @@ class TotalsView:
 class LaterCharge:
     """What one subscription will charge after today, once per period.
 
-    `amount` is the total of one later charge, tax included. `next_at` is the first charge after today.
+    `amount` is the total of the first charge after today, tax included, and `next_at` when that is made.
     `remaining` counts the charges after today; None goes on until cancelled.
+    `steps` are all of them by amount, where they are not all alike; empty where they are.
     `starts_today` says whether today's payment already holds this subscription's first period.
     `cancel_url` is for receipts: the page that ends this subscription.
     """
@@ -144,3 +146,4 @@ class LaterCharge:
     starts_today: bool = True
     name: str | None = None
     cancel_url: str | None = None
+    steps: tuple[Stretch, ...] = ()

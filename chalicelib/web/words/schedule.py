@@ -5,16 +5,17 @@ All of them say amount, rhythm, first date and end, in that order, from the same
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
 from chalicelib.domain.billing.recurrence import Frequency, Recurrence
+from chalicelib.domain.billing.stretches import Stretch
 from chalicelib.domain.money.amounts import Money
-from chalicelib.web.formatting import NBSP, format_date, format_money, format_number, isolate
+from chalicelib.web.formatting import NBSP, format_date, format_dates, format_money, format_number, isolate
 from chalicelib.web.views.common import LaterCharge
 
-CONSENT_VERSION: Final = "2027-01"
+CONSENT_VERSION: Final = "2027-02"
 """Which wording of the consent was shown; change it with the words of `consent_text`."""
 
 _PER: Final[dict[Frequency, str]] = {
@@ -77,7 +78,48 @@ def rule(charge: LaterCharge, locale: str = "en") -> str:
     return f"{every(charge.frequency)}, {_ending(charge, locale)}"
 
 
+def stepped(charge: LaterCharge) -> tuple[LaterCharge, ...]:
+    """A row for each amount that a subscription will charge: the charge itself where there is only one."""
+    if not charge.steps:
+        return (charge,)
+    last = len(charge.steps) - 1
+    return tuple(
+        replace(
+            charge,
+            amount=step.amount,
+            next_at=step.first_at,
+            remaining=step.count,
+            starts_today=charge.starts_today and place == last,
+            steps=(),
+        )
+        for place, step in enumerate(charge.steps)
+    )
+
+
+def _on_days(step: Stretch, timezone: str, locale: str) -> str | None:
+    """`$24.50 on 28 February and 31 March 2027`, for one charge or two; more of them have a rhythm instead."""
+    if step.count is None or step.count > 2:
+        return None
+    days = (step.first_at,) if step.second_at is None else (step.first_at, step.second_at)
+    return f"{format_money(step.amount, locale)} on {_joined(format_dates(days, timezone, locale))}"
+
+
+def _steps(charge: LaterCharge, timezone: str, locale: str) -> str:
+    parts = []
+    for step in charge.steps:
+        text = _on_days(step, timezone, locale)
+        if text is None:
+            start = format_date(step.first_at, timezone, locale)
+            text = f"{price(step.amount, charge.frequency, locale)} from {start}"
+            if step.count is not None:
+                text += f" ({format_number(step.count, locale)}{NBSP}payments)"
+        parts.append(text)
+    return ", then ".join(parts)
+
+
 def _then(charge: LaterCharge, timezone: str, locale: str) -> str:
+    if charge.steps:
+        return _steps(charge, timezone, locale)
     start = format_date(charge.next_at, timezone, locale)
     if charge.remaining == 1:
         once = "once more on" if charge.starts_today else "on"
@@ -90,17 +132,24 @@ def due_sentence(charges: tuple[LaterCharge, ...], timezone: str, locale: str = 
     """Under the amount: `due today. Then $49.00 a month from 14 April 2027.`"""
     if not charges:
         return "due today."
-    return f"due today. Then {_joined([_then(charge, timezone, locale) for charge in charges])}."
+    parts = [_then(charge, timezone, locale) for charge in charges]
+    if any(charge.steps for charge in charges):
+        # Steps have commas of their own.
+        return f"due today. Then {'; '.join([*parts[:-2], '; and '.join(parts[-2:])])}."
+    return f"due today. Then {_joined(parts)}."
 
 
 def next_charge_sentence(charges: tuple[LaterCharge, ...], timezone: str, locale: str = "en") -> str:
     """On receipts: `Next charge: $49.00 on 14 April 2027.`, one for each subscription."""
-    return " ".join(
-        f"{'Next' if charge.starts_today else 'First'} charge: {format_money(charge.amount, locale)} on "
-        f"{format_date(charge.next_at, timezone, locale)}"
-        f"{f', for {isolate(charge.name)}' if charge.name and len(charges) > 1 else ''}."
-        for charge in charges
-    )
+    sentences = []
+    for charge in charges:
+        what = "charges" if charge.steps else "charge"
+        text = _steps(charge, timezone, locale)
+        if not charge.steps:
+            text = f"{format_money(charge.amount, locale)} on {format_date(charge.next_at, timezone, locale)}"
+        name = f", for {isolate(charge.name)}" if charge.name and len(charges) > 1 else ""
+        sentences.append(f"{'Next' if charge.starts_today else 'First'} {what}: {text}{name}.")
+    return " ".join(sentences)
 
 
 def cancel_links(charges: tuple[LaterCharge, ...], cancel_url: str | None) -> tuple[tuple[str, str], ...]:
@@ -119,7 +168,7 @@ def button_text(due_today: Money, charges: tuple[LaterCharge, ...], locale: str 
         return f"Pay {amount}"
     if due_today:
         return f"Subscribe and pay {amount}"
-    if len(charges) > 2:
+    if len(charges) > 2 or any(charge.steps for charge in charges):
         return f"Subscribe, {amount} due today"
     return f"Subscribe for {_joined([price(charge.amount, charge.frequency, locale) for charge in charges])}"
 
@@ -157,6 +206,31 @@ class ConsentText:
         return self.before + "".join(bold + rest for bold, rest in self.charges) + self.after
 
 
+def _rhythm(amount: Money, frequency: Frequency, start: datetime, timezone: str, locale: str) -> str:
+    return f"{format_money(amount, locale)} {every(frequency)}, starting {format_date(start, timezone, locale)}"
+
+
+def _times(count: int | None, locale: str) -> str:
+    return "until you cancel" if count is None else f"{format_number(count, locale)} times"
+
+
+def _agreed(charge: LaterCharge, timezone: str, locale: str) -> tuple[str, str]:
+    """What one subscription will charge, and how often where that is told by a number or a rule."""
+    if not charge.steps:
+        if charge.remaining == 1:
+            start = format_date(charge.next_at, timezone, locale)
+            return f"{format_money(charge.amount, locale)} once, on {start}", ""
+        bold = _rhythm(charge.amount, charge.frequency, charge.next_at, timezone, locale)
+        return bold, f", {_times(charge.remaining, locale)}"
+    bold, ending = "", ""
+    for step in charge.steps:
+        days = _on_days(step, timezone, locale)
+        text = days or _rhythm(step.amount, charge.frequency, step.first_at, timezone, locale)
+        bold += f"{ending}{', then ' if bold else ''}{text}"
+        ending = "" if days else f", {_times(step.count, locale)}"
+    return bold, ending
+
+
 def consent_text(
     merchant_name: str, due_today: Money, charges: tuple[LaterCharge, ...], timezone: str, locale: str = "en"
 ) -> ConsentText | None:
@@ -166,14 +240,7 @@ def consent_text(
     act = "paying" if due_today else "subscribing"
     parts: list[tuple[str, str]] = []
     for index, charge in enumerate(charges):
-        start = format_date(charge.next_at, timezone, locale)
-        amount = format_money(charge.amount, locale)
-        if charge.remaining == 1:
-            bold, ending = f"{amount} once, on {start}", ""
-        else:
-            bold = f"{amount} {every(charge.frequency)}, starting {start}"
-            times = "until you cancel" if charge.remaining is None else f"{charge.remaining} times"
-            ending = f", {times}"
+        bold, ending = _agreed(charge, timezone, locale)
         last = index == len(charges) - 1
         parts.append((bold, ending + ("." if last else "; and " if index == len(charges) - 2 else "; ")))
     before = f"By {act} you agree that {isolate(merchant_name)} stores this payment method and charges it "
