@@ -24,7 +24,7 @@ from chalicelib.handlers.buyer_answers import (
     require_own_origin,
     tell,
 )
-from chalicelib.handlers.buyer_pages import CHANGED, TIMED_OUT
+from chalicelib.handlers.buyer_pages import ASKED, CHANGED, TIMED_OUT
 from chalicelib.handlers.buyer_responses import html, is_scripted, json_answer, query_of, redirect
 from chalicelib.handlers.mail_composer import subscriptions_of
 from chalicelib.handlers.sources import address_of, source_of
@@ -129,10 +129,16 @@ def show_pay(request: Request, slug: str, token: str) -> Response:
     view = _open(slug, token)
     if not view.payable:
         return redirect(_url(view))
-    if view.invoice.part.in_doubt:
-        return redirect(_url(view, more="/return"))
     asked = query_of(request)
+    if view.invoice.part.in_doubt or (_waits_for_bank(view.invoice) and ASKED not in asked):
+        return redirect(_url(view, more="/return"))
     return _form(view, decline=_last_decline(view.invoice), changed=CHANGED in asked, timed_out=TIMED_OUT in asked)
+
+
+def _waits_for_bank(invoice: Invoice) -> bool:
+    """Whether the last that is known is that the bank of a buyer who was there was asked."""
+    latest = invoice.part.latest
+    return latest is not None and latest.on_session and latest.outcome is AttemptOutcome.REQUIRES_ACTION
 
 
 def _last_decline(invoice: Invoice) -> Decline | None:
@@ -218,27 +224,31 @@ def take_pay(request: Request, slug: str, token: str) -> Response:
     return tell(done, scripted, places, view.merchant.timezone, lambda words: _form(view, decline=words))
 
 
-def _resolved(view: InvoiceView) -> Invoice:
+def _resolved(view: InvoiceView) -> tuple[Invoice, bool]:
+    """The invoice after asking Stripe, and whether Stripe could be asked."""
     try:
-        return resolve_invoice(wiring.ports(), view.merchant, view.invoice, actor="buyer")
+        return resolve_invoice(wiring.ports(), view.merchant, view.invoice, actor="buyer"), True
     except (ProviderUnavailable, ProviderBusy):
         # Not knowing is an answer too: the page goes on waiting and asks again.
-        return view.invoice
+        return view.invoice, False
 
 
-def _leads_to(view: InvoiceView, invoice: Invoice) -> tuple[str, str] | None:
+def _leads_to(view: InvoiceView, invoice: Invoice, asked: bool) -> tuple[str, str] | None:
     """Where the buyer should go now, with the word for it; None while the outcome is unknown."""
     if invoice.status is InvoiceStatus.PAID:
         return "paid", _url(view, "receipt")
     if invoice.status is not InvoiceStatus.OPEN or not invoice.parts:
         return "closed", _url(view)
-    return None if invoice.part.in_doubt else ("open", _url(view, more="/pay"))
+    waits = _waits_for_bank(invoice)
+    if invoice.part.in_doubt or (waits and not asked):
+        return None
+    return "open", _url(view, more="/pay") + (f"?{ASKED}=1" if waits else "")
 
 
 def show_return(slug: str, token: str) -> Response:
     """Asks Stripe where that is needed, then leads on; waits while nobody knows."""
     view = _open(slug, token)
-    onward = _leads_to(view, _resolved(view))
+    onward = _leads_to(view, *_resolved(view))
     if onward is not None:
         return redirect(onward[1])
     here = _url(view, more="/return")
@@ -252,7 +262,7 @@ def show_return(slug: str, token: str) -> Response:
 def tell_status(slug: str, token: str) -> Response:
     """The same as JSON."""
     view = _open(slug, token)
-    onward = _leads_to(view, _resolved(view))
+    onward = _leads_to(view, *_resolved(view))
     body: dict[str, object] = {"status": "checking"}
     if onward is not None:
         body = {"status": onward[0], "location": onward[1]}

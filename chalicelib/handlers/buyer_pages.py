@@ -33,6 +33,8 @@ from chalicelib.web.words import decline_words
 CHECKOUT_FORM: Final = "checkout"
 CHANGED: Final = "changed"
 TIMED_OUT: Final = "timed_out"
+ASKED: Final = "asked"
+"""Stands in the address of a form to which the return page led back: Stripe has just been asked."""
 """What stands in the address of a form that a buyer is led back to, so that it can say why."""
 _CLOSED: Final = {
     Closed.OFF: StateKind.LINK_OFF,
@@ -94,7 +96,9 @@ def show_link(request: Request, slug: str, token: str) -> Response:
     if checkout is not None and (mine is None or not _is_of(checkout, mine, link_id)):
         mine, checkout = None, None
     if checkout is not None and mine is not None:
-        if checkout.status is CheckoutStatus.PROCESSING or _is_in_doubt(checkout):
+        # A challenge may have been passed in the bank's app with this tab closed, so nothing is said before asking.
+        unasked = waits_for_bank(checkout) and ASKED not in query_of(request)
+        if checkout.status is CheckoutStatus.PROCESSING or _is_in_doubt(checkout) or unasked:
             return redirect(checkout_url(settings, "return", slug, mine))
         if _is_paid(checkout):
             paid, before = mine, checkout
@@ -121,6 +125,12 @@ def show_link(request: Request, slug: str, token: str) -> Response:
 
 def _is_paid(checkout: Checkout) -> bool:
     return checkout.status is CheckoutStatus.COMPLETED
+
+
+def waits_for_bank(checkout: Checkout) -> bool:
+    """Whether the last that is known is that the buyer's bank was asked."""
+    latest = checkout.part.latest if checkout.status is CheckoutStatus.OPEN else None
+    return latest is not None and latest.outcome is AttemptOutcome.REQUIRES_ACTION
 
 
 def _is_in_doubt(checkout: Checkout) -> bool:

@@ -17,7 +17,7 @@ from chalicelib.domain.errors import NotFound
 from chalicelib.domain.ids import milliseconds
 from chalicelib.domain.machines import CheckoutStatus
 from chalicelib.handlers import checkout_tokens, presenting
-from chalicelib.handlers.buyer_pages import checkout_url, link_parts, pay_url
+from chalicelib.handlers.buyer_pages import ASKED, checkout_url, link_parts, pay_url, waits_for_bank
 from chalicelib.handlers.buyer_responses import html, json_answer, query_of, redirect, state
 from chalicelib.handlers.checkout_tokens import CheckoutToken
 from chalicelib.handlers.mail_composer import subscriptions_of
@@ -59,23 +59,25 @@ def _link_url(checkout: Checkout, merchant: Merchant) -> str:
     return presenting.page_url(wiring.settings().public_base_url, "pay", merchant, link.id, link.secret)
 
 
-def _resolved(merchant: Merchant, checkout: Checkout) -> Checkout:
+def _resolved(merchant: Merchant, checkout: Checkout) -> tuple[Checkout, bool]:
+    """The checkout after asking Stripe, and whether Stripe could be asked."""
     try:
-        return resolve(wiring.ports(), merchant, checkout, actor="buyer")
+        return resolve(wiring.ports(), merchant, checkout, actor="buyer"), True
     except (ProviderUnavailable, ProviderBusy):
         # Not knowing is an answer too: the page goes on waiting and asks again.
-        return checkout
+        return checkout, False
 
 
-def _leads_to(merchant: Merchant, checkout: Checkout, token: CheckoutToken) -> tuple[str, str] | None:
+def _leads_to(merchant: Merchant, checkout: Checkout, token: CheckoutToken, asked: bool) -> tuple[str, str] | None:
     """Where the buyer should go now, with the word for it; None while the outcome is unknown."""
     settings = wiring.settings()
     if checkout.status is CheckoutStatus.COMPLETED:
         return "paid", checkout_url(settings, "receipt", merchant.slug, token)
     if checkout.status is CheckoutStatus.EXPIRED:
         return "expired", checkout_url(settings, "return", merchant.slug, token)
-    if checkout.status is CheckoutStatus.OPEN and not checkout.part.in_doubt:
-        return "open", _link_url(checkout, merchant)
+    waits = waits_for_bank(checkout)
+    if checkout.status is CheckoutStatus.OPEN and not checkout.part.in_doubt and (asked or not waits):
+        return "open", _link_url(checkout, merchant) + (f"?{ASKED}=1" if waits else "")
     return None
 
 
@@ -117,12 +119,12 @@ def show_return(request: Request, slug: str, text: str) -> Response:
     merchant, found = _find(slug, token)
     if found is None:
         return _Unarrived(request, merchant, token).page()
-    checkout = _resolved(merchant, found)
+    checkout, asked = _resolved(merchant, found)
     view = presenting.merchant_view(merchant)
     if checkout.status is CheckoutStatus.EXPIRED:
         again = _link_url(checkout, merchant)
         return state(StatePage(StateKind.CHECKOUT_TIMED_OUT, merchant=view, again_url=again))
-    onward = _leads_to(merchant, checkout, token)
+    onward = _leads_to(merchant, checkout, token, asked)
     if onward is not None:
         return redirect(onward[1])
     here = checkout_url(wiring.settings(), "return", slug, token)
@@ -136,7 +138,8 @@ def tell_status(request: Request, slug: str, text: str) -> Response:
     merchant, checkout = _find(slug, token)
     if checkout is None:
         return _Unarrived(request, merchant, token).status()
-    onward = _leads_to(merchant, _resolved(merchant, checkout), token)
+    checkout, asked = _resolved(merchant, checkout)
+    onward = _leads_to(merchant, checkout, token, asked)
     body: dict[str, object] = {"status": "checking"}
     if onward is not None:
         body = {"status": onward[0], "location": onward[1]}

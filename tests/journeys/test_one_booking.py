@@ -76,3 +76,25 @@ def test_a_declined_card_is_explained_and_the_form_stays_open(control: Control, 
     phone.get_by_role("button", name="Pay $148.00").click()
     phone.wait_for_url("**/receipt/**")
     booked_once(control, api)
+
+
+def test_a_challenge_passed_in_the_banks_app_with_the_tab_closed_is_never_told_as_not_charged(
+    control: Control, api: Api, phone: Page
+) -> None:
+    url = control.info()["links"]["one_time"]
+    control.hold_webhooks()
+    fill(phone, url, CHALLENGED)
+    phone.wait_for_selector("iframe[title*=uthentic], dialog iframe")
+    # The bank's app answers, and the page never hears of it: its way on is cut off.
+    phone.route("**/return/**", lambda route: route.abort())
+    challenge(phone, "Complete")
+    for _ in range(200):
+        if any(intent["status"] == "succeeded" for intent in control.stripe("payment_intents")):
+            break
+        phone.wait_for_timeout(20)
+    phone.unroute("**/return/**")
+    phone.goto(url)
+    phone.wait_for_url("**/receipt/**")
+    expect(phone.get_by_role("heading", level=1)).to_have_text("Paid. Thank you, Anna")
+    control.release_webhooks()
+    booked_once(control, api)
