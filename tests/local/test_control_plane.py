@@ -311,7 +311,7 @@ def test_stripes_side_takes_orders_and_refuses_what_it_does_not_know(control: Co
 
 def test_what_the_control_plane_does_not_have_is_said(control: Control) -> None:
     assert refusal(control, "/nothing", None, "GET")[:2] == (404, "not_found")
-    assert refusal(control, "/faults", {"service": "stripe"})[:2] == (404, "not_found")
+    assert refusal(control, "/faults", {"service": "stripe"})[:2] == (422, "missing_field")
     assert refusal(control, "/info", {})[:2] == (405, "method_not_allowed")
     assert refusal(control, "/reset", {"hard": True}) == (422, "unknown_field", "hard")
 

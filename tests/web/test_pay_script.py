@@ -151,7 +151,8 @@ def test_storing_a_method_names_no_amount(page: Page, server: Server, gallery_or
 def test_the_card_form_follows_a_change_of_scheme(page: Page, server: Server, gallery_origin: str) -> None:
     opened(page, gallery_origin)
     page.emulate_media(color_scheme="dark")
-    page.wait_for_function("gallery.updated")
+    # A function, not an expression: Playwright would evaluate that in the page, which the page's policy forbids.
+    page.wait_for_function("() => Boolean(gallery.updated)")
     appearance = page.evaluate("gallery.updated.appearance")
     assert appearance["theme"] == "night"
     assert appearance["variables"]["colorBackground"] == "#14161a"
