@@ -110,6 +110,10 @@ class Soak:
                     work(chance)
                 except (Killed, *NOT_DONE):
                     self.counts["cut short"] += 1
+                except ProviderRefused as refused:
+                    # The clock goes by days in seconds here, and a confirmation token is good for twelve hours.
+                    if "confirmation_token" not in str(refused):
+                        self.broken.append(f"{work.__name__}: {refused!r}")
                 except Exception as error:  # noqa: BLE001 - kept, printed, and the soak fails
                     self.broken.append(f"{work.__name__}: {error!r}")
 
@@ -125,12 +129,7 @@ class Soak:
         case = self.shop.buyer(link, chance.choice(CARDS))
         for _ in range(4):
             endings: list[Ending] = []
-            try:
-                self.shop.live(lambda endings=endings: endings.append(self.shop.press(case).ending))
-            except ProviderRefused as refused:
-                # The clock goes by days in seconds here, and a confirmation token is good for twelve hours.
-                if "confirmation_token" not in str(refused):
-                    raise
+            self.shop.live(lambda endings=endings: endings.append(self.shop.press(case).ending))
             self.counts["presses"] += 1
             if endings == [Ending.PAID]:
                 self.counts["paid"] += 1
