@@ -253,6 +253,37 @@ TABLE = [
           says="($49.01) is greater than unrefunded amount on charge ($49.00)"),
     Wrong("refunding what did not succeed", REFUNDS, "POST /v1/refunds", "payment_intent={intent}",
           param="payment_intent"),
+    Wrong("refunding nothing of it", REFUNDS, "POST /v1/refunds", "payment_intent={paid}&amount=0",
+          code="parameter_invalid_integer", param="amount"),
+    Wrong("refunding less than nothing", REFUNDS, "POST /v1/refunds", "payment_intent={paid}&amount=-100",
+          code="parameter_invalid_integer", param="amount"),
+    Wrong("refunding a part of a cent", REFUNDS, "POST /v1/refunds", "payment_intent={paid}&amount=1.5",
+          code="parameter_invalid_integer", param="amount"),
+    Wrong("a reason of one's own", REFUNDS, "POST /v1/refunds", "payment_intent={paid}&reason=did_not_like_it",
+          param="reason"),
+    Wrong("an unknown parameter of a refund", CODES, "POST /v1/refunds", "payment_intent={paid}&colour=red",
+          code="parameter_unknown", param="colour"),
+    Wrong("refunding a charge that is not there", REFUNDS, "POST /v1/refunds", "charge=ch_none",
+          code="resource_missing", param="charge"),
+    Wrong("refunding an intent that is not there", REFUNDS, "POST /v1/refunds", "payment_intent=pi_none",
+          code="resource_missing", param="payment_intent"),
+    Wrong("a refund's metadata value of 501 letters", METADATA, "POST /v1/refunds",
+          f"payment_intent={{paid}}&metadata[k]={'v' * 501}", param="metadata"),
+    Wrong("refunding what was refunded", CODES, "POST /v1/refunds", "payment_intent={refunded}",
+          code="charge_already_refunded", says="has already been refunded"),
+    Wrong("refunding what the bank took back", CODES, "POST /v1/refunds", "payment_intent={disputed}",
+          code="charge_disputed", says="has been charged back"),
+    Wrong("refunding between the steps of a currency", "https://docs.stripe.com/currencies#three-decimal",
+          "POST /v1/refunds", "payment_intent={dinars}&amount=1005", param="amount", says="must be 0"),
+    Wrong("changing the amount of a refund", "https://docs.stripe.com/api/refunds/update",
+          "POST /v1/refunds/{refund}", "amount=100", code="parameter_unknown", param="amount"),
+    Wrong("changing a refund that is not there", CODES, "POST /v1/refunds/re_none", "metadata[a]=1", 404,
+          "resource_missing", "id"),
+    Wrong("a refund that is not there", CODES, "GET /v1/refunds/re_none", "", 404, "resource_missing", "id",
+          says="No such refund: 're_none'"),
+    Wrong("the refunds of a charge that is not there", CODES, "GET /v1/refunds", "charge=ch_none",
+          code="resource_missing", param="charge"),
+    Wrong("a refund's path that is no object", EXPAND, "GET /v1/refunds/{refund}", "expand[]=amount", param="expand"),
     Wrong("detaching what is not attached", METHODS, "POST /v1/payment_methods/{loose_method}/detach", "",
           param="payment_method"),
     # Who asks, and for whom.
@@ -286,6 +317,13 @@ def world(bench: Bench) -> dict[str, str]:
     canceled = api.payment_intents.create({"amount": 4900, "currency": "usd"}, on).id
     api.payment_intents.cancel(canceled, {}, on)
     loose = api.payment_intents.create({"amount": 4900, "currency": "usd", "payment_method": "pm_card_visa"}, on)
+    refunded, disputed, dinars = (
+        api.payment_intents.create(
+            {"amount": 49_000, "currency": currency, "payment_method": card, "off_session": True, "confirm": True}, on
+        ).id
+        for currency, card in (("usd", "pm_card_visa"), ("usd", "pm_card_createDispute"), ("kwd", "pm_card_visa"))
+    )
+    bench.sandbox.deliver_due()
     return {
         "customer": customer,
         "other": other,
@@ -295,6 +333,10 @@ def world(bench: Bench) -> dict[str, str]:
         "spent_method": str(paid.payment_method),
         "loose_method": str(loose.payment_method),
         "others_method": api.payment_methods.attach("pm_card_visa", {"customer": other}, on).id,
+        "refunded": refunded,
+        "refund": api.refunds.create({"payment_intent": refunded}, on).id,
+        "disputed": disputed,
+        "dinars": dinars,
         "setup": api.setup_intents.create({}, on).id,
         "token": api.test_helpers.confirmation_tokens.create({"payment_method": "pm_card_visa"}, on).id,
     }

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 Authentication = Literal["never", "always", "unless_set_up", "on_session"]
+Refunding = Literal["at_once", "pending", "fails_later"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,7 @@ class TestCard:
     `saves` is False where attaching to a customer or setting up is declined as well.
     `authentication`: "always" = each payment; "unless_set_up" = on-session always, off-session until it was set up;
     "on_session" = on-session only.
+    `refunding` is what becomes of a refund to it: succeeded at once, pending at first, or succeeded and failed later.
     """
 
     number: str
@@ -43,6 +45,7 @@ class TestCard:
     lookup_error: Decline | None = None
     cvc_check: str = "pass"
     dispute: str | None = None
+    refunding: Refunding = "at_once"
 
     @property
     def name(self) -> str:
@@ -168,6 +171,9 @@ CARDS: Final = (
         lookup_error=PROCESSING,
     ),
     TestCard("4000000000003055", ("pm_card_threeDSecureOptional",)),
+    # https://docs.stripe.com/testing#refunds
+    TestCard("4000000000007726", ("pm_card_pendingRefund",), refunding="pending"),
+    TestCard("4000000000005126", ("pm_card_refundFail",), refunding="fails_later"),
     TestCard("4000000000000259", ("pm_card_createDispute",), dispute="fraudulent"),
     TestCard("4000000000002685", ("pm_card_createDisputeProductNotReceived",), dispute="product_not_received"),
 )

@@ -72,10 +72,15 @@ def check_amount(amount: int, currency: str, *, param: str = "amount") -> int:
     if amount < MINIMUM.get(currency, 1):
         smallest = spoken(MINIMUM[currency], currency)
         raise malformed(f"Amount must be at least {smallest} {currency}", code="amount_too_small", param=param)
+    check_step(amount, currency, param=param)
+    return amount
+
+
+def check_step(amount: int, currency: str, *, param: str = "amount") -> None:
+    """Raise for an amount between the steps of its currency (https://docs.stripe.com/currencies#special-cases)."""
     if currency in THREE_DECIMAL and amount % 10:
         raise malformed(
             f"Invalid amount: {amount}. The least-significant digit of an amount in {currency} must be 0.", param=param
         )
     if currency in WHOLE_UNITS_ONLY and amount % 100:
         raise malformed(f"Invalid amount: {amount}. Amounts in {currency} must be divisible by 100.", param=param)
-    return amount

@@ -1,4 +1,7 @@
-"""Refunds (https://docs.stripe.com/api/refunds): never above what is left of the charge; Stripe keeps its fee."""
+"""Refunds (https://docs.stripe.com/api/refunds): never above what is left of the charge; Stripe keeps its fee.
+
+Some end later than they begin: see `refund_endings`.
+"""
 
 from dataclasses import replace
 from typing import Final
@@ -6,12 +9,14 @@ from typing import Final
 from infra.local.stripe_sandbox.balance import book, settle
 from infra.local.stripe_sandbox.calls import Call
 from infra.local.stripe_sandbox.charges import capture
-from infra.local.stripe_sandbox.currencies import spoken
+from infra.local.stripe_sandbox.currencies import check_step, spoken
 from infra.local.stripe_sandbox.faults import JsonObject, exclusive_parameters, invalid, malformed
 from infra.local.stripe_sandbox.parameter_checker import merge_metadata
+from infra.local.stripe_sandbox.refund_endings import begin
 from infra.local.stripe_sandbox.world import Ledger, Origin, World, new_id
 
 CREATE_MODELLED: Final = frozenset({"amount", "charge", "expand", "metadata", "payment_intent", "reason"})
+UPDATE_MODELLED: Final = frozenset({"expand", "metadata"})
 
 
 def create_refund(call: Call) -> JsonObject:
@@ -64,6 +69,7 @@ def refund_charge(
         raise malformed(
             "This value must be greater than or equal to 1.", code="parameter_invalid_integer", param="amount"
         )
+    check_step(wanted, charge["currency"])
     if wanted > left:
         currency = charge["currency"]
         raise invalid(
@@ -85,7 +91,7 @@ def refund_charge(
         fees=[],
         description=f"REFUND FOR CHARGE ({charge['description'] or charge['id']})",
     )
-    refund = ledger.put(
+    refund: JsonObject = ledger.put(
         {
             "id": identifier,
             "object": "refund",
@@ -103,6 +109,8 @@ def refund_charge(
                 },
                 "type": "card",
             },
+            "failure_balance_transaction": None,
+            "failure_reason": None,
             "metadata": metadata,
             "payment_intent": charge["payment_intent"],
             "payment_method": charge["payment_method"],
@@ -113,6 +121,7 @@ def refund_charge(
             "transfer_reversal": None,
         }
     )
+    begin(world, ledger, refund)
     previous = {"amount_refunded": charge["amount_refunded"]}
     charge["amount_refunded"] += wanted
     if charge["amount_refunded"] == charge["amount_captured"]:
@@ -128,3 +137,14 @@ def refund_charge(
 def retrieve_refund(call: Call) -> JsonObject:
     """GET /v1/refunds/{id}."""
     return call.ledger.get("refund", call.path["id"], param="id", in_path=True)
+
+
+def update_refund(call: Call) -> JsonObject:
+    """POST /v1/refunds/{id}: only metadata can be changed (https://docs.stripe.com/api/refunds/update)."""
+    refund = call.ledger.get("refund", call.path["id"], param="id", in_path=True)
+    metadata = merge_metadata(refund["metadata"], call.given("metadata"))
+    if metadata != refund["metadata"]:
+        previous = {"metadata": refund["metadata"]}
+        refund["metadata"] = metadata
+        call.raise_event("refund.updated", refund, previous)
+    return refund

@@ -225,6 +225,13 @@ ROUTES: Final = (
     _list("/v1/refunds", package.RefundListParams, "refund", "charge", "payment_intent"),
     _route("GET /v1/refunds/{id}", package.RefundRetrieveParams, _EXPAND, "refund", refunds.retrieve_refund),
     _route(
+        "POST /v1/refunds/{id}",
+        package.RefundUpdateParams,
+        refunds.UPDATE_MODELLED,
+        "refund",
+        refunds.update_refund,
+    ),
+    _route(
         "GET /v1/events",
         package.EventListParams,
         _PAGE | {"created", "delivery_success", "type", "types"},

@@ -2,7 +2,7 @@
 
 import copy
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from stripe._api_version import _ApiVersion
@@ -15,6 +15,7 @@ from infra.local.stripe_sandbox.charges import capture_waiting
 from infra.local.stripe_sandbox.disputes import open_dispute
 from infra.local.stripe_sandbox.faults import JsonObject
 from infra.local.stripe_sandbox.misbehaviour import Misbehaviour
+from infra.local.stripe_sandbox.refund_endings import end_waiting, move
 from infra.local.stripe_sandbox.refunds import refund_charge
 from infra.local.stripe_sandbox.server import Page, SandboxServer
 from infra.local.stripe_sandbox.webhooks import Delivery, Receiver, WebhookMode, Webhooks
@@ -139,6 +140,8 @@ class StripeSandbox:
         done: list[Delivery] = []
         with self._world.lock:
             for ledger in self._world.ledgers.values():
+                for refund in end_waiting(self._world, ledger):
+                    done.append(Delivery("refund", refund["id"], "refund.updated", ledger.account, "ended"))
                 for charge in capture_waiting(self._world, ledger):
                     done.append(Delivery("capture", charge["id"], "charge.updated", ledger.account, "captured"))
                     reason = ledger.instruments[charge["payment_method"]].card.dispute
@@ -151,8 +154,14 @@ class StripeSandbox:
         return done + self._webhooks.deliver_due()
 
     def waiting(self) -> list[JsonObject]:
-        """What is not delivered yet: `{"what", "due"}`, soonest first."""
-        return self._webhooks.waiting()
+        """What is not delivered yet, and refunds whose end comes later: `{"what", "due"}`, soonest first."""
+        with self._world.lock:
+            refunds = [
+                {"what": f"end of refund {waiting.refund}", "due": waiting.due.astimezone(UTC).isoformat()}
+                for ledger in self._world.ledgers.values()
+                for waiting in ledger.refunds_to_come
+            ]
+        return sorted([*refunds, *self._webhooks.waiting()], key=lambda entry: str(entry["due"]))
 
     def listing(self, resource: str) -> list[JsonObject]:
         """Copies of all objects of one kind, over all accounts, oldest first, each with its account as `_account`."""
@@ -194,6 +203,20 @@ class StripeSandbox:
                     self._webhooks.collect()
                     return copy.deepcopy(made)
         raise KeyError(charge_id)
+
+    def move_refund(self, refund_id: str, status: str, reason: str | None = None) -> JsonObject:
+        """Have the bank or the dashboard move a refund on: `succeeded`, `failed` (with a reason), `canceled` and so on.
+
+        KeyError for an unknown refund, ValueError where Stripe never goes that way.
+        """
+        with self._world.lock:
+            for ledger in self._world.ledgers.values():
+                refund = ledger.find("refund", refund_id)
+                if refund is not None:
+                    move(self._world, ledger, refund, status, reason)
+                    self._webhooks.collect()
+                    return copy.deepcopy(refund)
+        raise KeyError(refund_id)
 
     def misbehave(self, misbehaviour: Misbehaviour) -> None:
         """Have coming calls go wrong."""

@@ -31,13 +31,14 @@ _TIMEOUT_SECONDS: Final = 20
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """One thing that was done: a capture, a dispute that a test card causes, or one try to deliver an event.
+    """One thing that was done: a capture, a dispute or the end of a refund that a test card causes, or one try to
+    deliver an event.
 
-    `outcome` is `captured`, `opened`, `delivered`, `failed` (will be tried again), `given_up` or `dropped`; `status` is
-    the receiver's, None when no answer came; `error` says why.
+    `outcome` is `captured`, `opened`, `ended`, `delivered`, `failed` (will be tried again), `given_up` or `dropped`;
+    `status` is the receiver's, None when no answer came; `error` says why.
     """
 
-    what: Literal["capture", "dispute", "webhook"]
+    what: Literal["capture", "dispute", "refund", "webhook"]
     subject: str
     type: str
     account: str

@@ -68,6 +68,14 @@ class TokenMemory:
 
 
 @dataclass(frozen=True, slots=True)
+class RefundToCome:
+    """A refund whose end the bank tells later, and when that is."""
+
+    refund: str
+    due: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Origin:
     """The request that caused something, as events name it."""
 
@@ -92,6 +100,7 @@ class Ledger:
     attempts: dict[str, int] = field(default_factory=dict)
     actions: dict[str, PendingAction] = field(default_factory=dict)
     uncaptured: list[str] = field(default_factory=list)
+    refunds_to_come: list[RefundToCome] = field(default_factory=list)
 
     def find(self, kind: str, identifier: str) -> JsonObject | None:
         """The stored object itself (not a copy), or None."""
@@ -116,6 +125,7 @@ class Ledger:
         for memory in (self.instruments, self.tokens, self.attempts, self.actions):
             memory.clear()
         self.uncaptured.clear()
+        self.refunds_to_come.clear()
 
 
 @dataclass(frozen=True, slots=True)
