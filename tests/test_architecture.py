@@ -78,7 +78,8 @@ LAYERS: Final = {
             "chalicelib.observability",
             "chalicelib.settings",
         ),
-        theirs("chalice", "pydantic", "pydantic_core"),
+        # pydantic reads TypedDicts of typing_extensions only, before Python 3.12.
+        theirs("chalice", "pydantic", "pydantic_core", "typing_extensions"),
     ),
     "app.py": Layer(("chalicelib.handlers", "chalicelib.observability"), theirs("chalice")),
     # The machine seeds through the app's use cases and reads its timers, so it sees the core as well as the doors.
@@ -295,7 +296,18 @@ def loaded_by(statement: str, *names: str) -> set[str]:
 
 
 def test_importing_the_app_loads_nothing_heavy() -> None:
-    heavy = ("stripe", "pydantic", "jinja2", "babel", "pynamodb", "boto3", "requests", "moto", "infra")
+    heavy = (
+        "stripe",
+        "pydantic",
+        "typing_extensions",
+        "jinja2",
+        "babel",
+        "pynamodb",
+        "boto3",
+        "requests",
+        "moto",
+        "infra",
+    )
     assert loaded_by("import app", *heavy, "chalice") == {"chalice"}
 
 

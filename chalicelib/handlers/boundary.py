@@ -153,6 +153,14 @@ def _as_bytes(body: str | bytes) -> bytes:
     return body if isinstance(body, bytes) else body.encode()
 
 
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """On what terms an API view answers: the scope that a key needs, and the status when all is well."""
+
+    scope: str
+    success: int
+
+
 ApiView = Callable[..., Mapping[str, Any]]
 Wrapped = Callable[..., Any]
 
@@ -190,6 +198,7 @@ def json_api(bp: Blueprint, *, scope: str, success: int = 200) -> Callable[[ApiV
             _log_request(request, request_id, status, code, caller)
             return Response(body=body, status_code=status, headers=_api_headers(request_id, status))
 
+        answer.terms = Terms(scope, success)  # type: ignore[attr-defined] # read back for the API's document
         return answer
 
     return decorate

@@ -2,27 +2,32 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 from chalicelib.domain.documents.merchants import Merchant
 from chalicelib.handlers.api.blueprint import api
+from chalicelib.handlers.api.operations import operation
 from chalicelib.handlers.api.resources import account_out
 from chalicelib.handlers.boundary import ApiCall, json_api
-from chalicelib.handlers.parsing import json_object, single_values
+from chalicelib.handlers.parsing import json_object
 from chalicelib.services.account import update_account
+
+if TYPE_CHECKING:
+    from chalicelib.handlers.api import answers
 
 
 @api.route("/v1/account", methods=["GET"], content_types=[])
 @json_api(api, scope="account:read")
-def get_account(call: ApiCall) -> dict[str, Any]:
+@operation("get_account")
+def get_account(call: ApiCall) -> answers.Account:
     """The account."""
-    single_values(call.query, frozenset())
     return account_out(call.ports.records.get(Merchant, call.merchant_id))
 
 
 @api.route("/v1/account", methods=["POST"], content_types=[])
 @json_api(api, scope="account:write")
-def post_account(call: ApiCall) -> dict[str, Any]:
+@operation("update_account", takes="bodies.AccountUpdate")
+def post_account(call: ApiCall) -> answers.Account:
     """Change the account."""
     from chalicelib.handlers.api.bodies import AccountUpdate
     from chalicelib.handlers.api_types import read_body

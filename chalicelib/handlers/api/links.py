@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
 from chalicelib import wiring
 from chalicelib.domain.documents.links import PaymentLink
 from chalicelib.handlers.api.blueprint import api
 from chalicelib.handlers.api.listing import list_answer
+from chalicelib.handlers.api.operations import operation
 from chalicelib.handlers.api.resources import link_out
 from chalicelib.handlers.boundary import ApiCall, json_api
-from chalicelib.handlers.parsing import json_object, optional_json_object, record_id, single_values
+from chalicelib.handlers.parsing import json_object, optional_json_object, record_id
 from chalicelib.services.links import create_link, overviews, switch_link, update_link
 from chalicelib.services.reading import read
 
+if TYPE_CHECKING:
+    from chalicelib.handlers.api import answers
 
-def _show(call: ApiCall, links: Sequence[PaymentLink]) -> list[dict[str, Any]]:
+
+def _show(call: ApiCall, links: Sequence[PaymentLink]) -> list[answers.PaymentLink]:
     base_url = wiring.settings().public_base_url
     return [link_out(overview, base_url) for overview in overviews(call.ports, call.merchant_id, links)]
 
@@ -27,14 +31,16 @@ def _id(text: str) -> str:
 
 @api.route("/v1/payment_links", methods=["GET"], content_types=[])
 @json_api(api, scope="payment_links:read")
-def list_payment_links(call: ApiCall) -> dict[str, Any]:
+@operation("list_payment_links")
+def list_payment_links(call: ApiCall) -> answers.Page[answers.PaymentLink]:
     """The payment links, newest first."""
     return list_answer(call, PaymentLink, "payment_links", lambda found: _show(call, found))
 
 
 @api.route("/v1/payment_links", methods=["POST"], content_types=[])
 @json_api(api, scope="payment_links:write", success=201)
-def post_payment_link(call: ApiCall) -> dict[str, Any]:
+@operation("create_payment_link", takes="bodies.PaymentLinkBody")
+def post_payment_link(call: ApiCall) -> answers.PaymentLink:
     """Make a payment link."""
     from chalicelib.handlers.api.bodies import PaymentLinkBody
     from chalicelib.handlers.api_types import read_body
@@ -45,15 +51,16 @@ def post_payment_link(call: ApiCall) -> dict[str, Any]:
 
 @api.route("/v1/payment_links/{link_id}", methods=["GET"], content_types=[])
 @json_api(api, scope="payment_links:read")
-def get_payment_link(call: ApiCall, link_id: str) -> dict[str, Any]:
+@operation("get_payment_link")
+def get_payment_link(call: ApiCall, link_id: str) -> answers.PaymentLink:
     """One payment link."""
-    single_values(call.query, frozenset())
     return _show(call, [read(call.ports, call.merchant_id, PaymentLink, _id(link_id))])[0]
 
 
 @api.route("/v1/payment_links/{link_id}", methods=["POST"], content_types=[])
 @json_api(api, scope="payment_links:write")
-def post_payment_link_changes(call: ApiCall, link_id: str) -> dict[str, Any]:
+@operation("update_payment_link", takes="bodies.PaymentLinkUpdate")
+def post_payment_link_changes(call: ApiCall, link_id: str) -> answers.PaymentLink:
     """Change a payment link."""
     from chalicelib.handlers.api.bodies import PaymentLinkUpdate
     from chalicelib.handlers.api_types import read_body
@@ -64,7 +71,7 @@ def post_payment_link_changes(call: ApiCall, link_id: str) -> dict[str, Any]:
     return _show(call, [update_link(call.ports, call.merchant_id, link.id, changes, actor=call.actor)])[0]
 
 
-def _switch(call: ApiCall, link_id: str, *, on: bool) -> dict[str, Any]:
+def _switch(call: ApiCall, link_id: str, *, on: bool) -> answers.PaymentLink:
     from chalicelib.handlers.api.bodies import NothingBody
     from chalicelib.handlers.api_types import read_body
 
@@ -74,13 +81,15 @@ def _switch(call: ApiCall, link_id: str, *, on: bool) -> dict[str, Any]:
 
 @api.route("/v1/payment_links/{link_id}/activate", methods=["POST"], content_types=[])
 @json_api(api, scope="payment_links:write")
-def activate_payment_link(call: ApiCall, link_id: str) -> dict[str, Any]:
+@operation("activate_payment_link", takes="bodies.NothingBody", body_optional=True)
+def activate_payment_link(call: ApiCall, link_id: str) -> answers.PaymentLink:
     """Switch a payment link on."""
     return _switch(call, link_id, on=True)
 
 
 @api.route("/v1/payment_links/{link_id}/deactivate", methods=["POST"], content_types=[])
 @json_api(api, scope="payment_links:write")
-def deactivate_payment_link(call: ApiCall, link_id: str) -> dict[str, Any]:
+@operation("deactivate_payment_link", takes="bodies.NothingBody", body_optional=True)
+def deactivate_payment_link(call: ApiCall, link_id: str) -> answers.PaymentLink:
     """Switch a payment link off."""
     return _switch(call, link_id, on=False)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from enum import StrEnum
-from typing import Any, Final, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from chalicelib import wiring
 from chalicelib.domain.errors import FieldError, TillError
+from chalicelib.handlers.api.operations import BY_TIME, PAGING, TIMES, Filters
 from chalicelib.handlers.boundary import ApiCall
 from chalicelib.handlers.cursors import CursorSeal
 from chalicelib.handlers.parsing import (
@@ -23,11 +23,12 @@ from chalicelib.handlers.parsing import (
 from chalicelib.services.ports import Record
 from chalicelib.services.reading import PageRequest, page
 
+if TYPE_CHECKING:
+    from chalicelib.handlers.api import answers
+
 R = TypeVar("R", bound=Record)
 T = TypeVar("T")
 
-_PAGING: Final = frozenset({"limit", "cursor"})
-_TIMES: Final = frozenset({"created_after", "created_before"})
 _PREFIXES: Final[Mapping[str, str]] = {
     "customer": "cus",
     "subscription": "sub",
@@ -40,27 +41,23 @@ def list_answer(
     call: ApiCall,
     kind: type[R],
     name: str,
-    show: Callable[[Sequence[R]], list[dict[str, Any]]],
-    *,
-    owners: Sequence[str] = (),
-    statuses: type[StrEnum] | None = None,
-) -> dict[str, Any]:
-    """A page of one kind of record. `owners` are the records that the list can be narrowed to, one at a time."""
-    status = frozenset({"status"}) if statuses else frozenset()
-    values = single_values(call.query, _PAGING | _TIMES | status | frozenset(owners))
+    show: Callable[[Sequence[R]], list[T]],
+    filters: Filters = BY_TIME,
+) -> answers.Page[T]:
+    """A page of one kind of record, narrowed by the filters of its `operation`, which must be these."""
+    values = single_values(call.query, frozenset((*PAGING, *filters.names)))
     seal = seal_for(call, name, values)
-    wanted = _page_request(values, owners, statuses, seal)
-    found = page(call.ports, call.merchant_id, kind, wanted)
+    found = page(call.ports, call.merchant_id, kind, _page_request(values, filters, seal))
     return page_out(show(found.records), found.last_id if found.has_more else None, seal)
 
 
 def seal_for(call: ApiCall, name: str, values: Mapping[str, str]) -> CursorSeal:
     """The seal of a list's cursors for this caller and these filters."""
-    filters = {key: value for key, value in values.items() if key not in _PAGING}
+    filters = {key: value for key, value in values.items() if key not in PAGING}
     return CursorSeal(wiring.settings().form_secret, name, filters, call.caller.key_id)
 
 
-def page_out(data: list[dict[str, Any]], last_id: str | None, seal: CursorSeal) -> dict[str, Any]:
+def page_out(data: list[T], last_id: str | None, seal: CursorSeal) -> answers.Page[T]:
     """The answer of a list; `last_id` is None on the last page."""
     return {
         "data": data,
@@ -104,19 +101,18 @@ def paging(values: Mapping[str, str], seal: CursorSeal, problems: Problems) -> t
     return limit, before
 
 
-def _page_request(
-    values: Mapping[str, str], owners: Sequence[str], statuses: type[StrEnum] | None, seal: CursorSeal
-) -> PageRequest:
+def _page_request(values: Mapping[str, str], filters: Filters, seal: CursorSeal) -> PageRequest:
     problems = Problems()
     limit, before = paging(values, seal, problems)
     times: dict[str, datetime | None] = {
         name: problems.check(lambda name=name: timestamp(values[name], name))  # type: ignore[misc] # binds the loop's name
-        for name in sorted(_TIMES & values.keys())
+        for name in TIMES
+        if name in values
     }
-    status = values.get("status")
+    statuses, status = filters.statuses, values.get("status")
     if statuses is not None and status is not None and status not in set(statuses):
         problems.add("status", "invalid_value", f"This is one of {', '.join(statuses)}.")
-    asked = [name for name in owners if name in values]
+    asked = [name for name in filters.owners if name in values]
     for name in asked[1:]:
         problems.add(name, "invalid_value", f"A list is narrowed by one record at a time, here {asked[0]}.")
     problems.settle()

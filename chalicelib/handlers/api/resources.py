@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from chalicelib.domain.documents.checkouts import Checkout
@@ -31,14 +30,8 @@ from chalicelib.handlers.api.shapes import (
 from chalicelib.services.links import LinkOverview
 from chalicelib.services.upcoming import Upcoming, next_totals
 
-
-def _head(kind: str, record_id: str, created_at: datetime, metadata: Mapping[str, str] | None = None) -> dict[str, Any]:
-    return {
-        "id": record_id,
-        "object": kind,
-        "created_at": time_out(created_at),
-        "metadata": dict(metadata or {}),
-    }
+if TYPE_CHECKING:
+    from chalicelib.handlers.api import answer_parts, answers
 
 
 def _page_url(base_url: str, page: str, merchant_id: str, record_id: str, secret: str) -> str:
@@ -46,10 +39,13 @@ def _page_url(base_url: str, page: str, merchant_id: str, record_id: str, secret
     return f"{base_url}/{page}/{slug}/{page_token(record_id, secret)}"
 
 
-def account_out(merchant: Merchant) -> dict[str, Any]:
+def account_out(merchant: Merchant) -> answers.Account:
     """The merchant's own account."""
     return {
-        **_head("account", merchant.id, merchant.created_at),
+        "id": merchant.id,
+        "object": "account",
+        "created_at": time_out(merchant.created_at),
+        "metadata": {},
         "name": merchant.name,
         "timezone": merchant.timezone,
         "support_email": merchant.support_email,
@@ -60,17 +56,20 @@ def account_out(merchant: Merchant) -> dict[str, Any]:
         "currency": merchant.currency,
         "livemode": merchant.livemode,
         "connection": {
-            "state": str(merchant.connection),
+            "state": merchant.connection,
             "can_transact": merchant.can_transact,
             "can_payout": merchant.can_payout,
         },
     }
 
 
-def customer_out(customer: Customer) -> dict[str, Any]:
+def customer_out(customer: Customer) -> answers.Customer:
     """A customer."""
     return {
-        **_head("customer", customer.id, customer.created_at, customer.metadata),
+        "id": customer.id,
+        "object": "customer",
+        "created_at": time_out(customer.created_at),
+        "metadata": dict(customer.metadata),
         "email": customer.email,
         "name": customer.name,
         "company": customer.company,
@@ -80,11 +79,14 @@ def customer_out(customer: Customer) -> dict[str, Any]:
     }
 
 
-def link_out(overview: LinkOverview, base_url: str) -> dict[str, Any]:
+def link_out(overview: LinkOverview, base_url: str) -> answers.PaymentLink:
     """A payment link, with what would be charged if it were paid now."""
     link = overview.link
     return {
-        **_head("payment_link", link.id, link.created_at, link.metadata),
+        "id": link.id,
+        "object": "payment_link",
+        "created_at": time_out(link.created_at),
+        "metadata": dict(link.metadata),
         "name": link.name,
         "url": _page_url(base_url, "pay", link.merchant_id, link.id, link.secret),
         "active": link.active,
@@ -98,12 +100,15 @@ def link_out(overview: LinkOverview, base_url: str) -> dict[str, Any]:
     }
 
 
-def checkout_out(checkout: Checkout) -> dict[str, Any]:
+def checkout_out(checkout: Checkout) -> answers.Checkout:
     """One buyer's attempt; its invoice is named once there is one."""
     completed = checkout.status is CheckoutStatus.COMPLETED
     return {
-        **_head("checkout", checkout.id, checkout.created_at),
-        "status": str(checkout.status),
+        "id": checkout.id,
+        "object": "checkout",
+        "created_at": time_out(checkout.created_at),
+        "metadata": {},
+        "status": checkout.status,
         "payment_link": checkout.payment_link_id,
         "customer": checkout.customer_id,
         "invoice": checkout.invoice_id if completed else None,
@@ -119,13 +124,16 @@ def checkout_out(checkout: Checkout) -> dict[str, Any]:
     }
 
 
-def invoice_out(invoice: Invoice, base_url: str, now: datetime) -> dict[str, Any]:
+def invoice_out(invoice: Invoice, base_url: str, now: datetime) -> answers.Invoice:
     """An invoice; `now` decides whether it is overdue, which is no state of its own."""
     due = invoice.amount_due
     is_open = invoice.status is InvoiceStatus.OPEN
     return {
-        **_head("invoice", invoice.id, invoice.created_at, invoice.metadata),
-        "status": str(invoice.status),
+        "id": invoice.id,
+        "object": "invoice",
+        "created_at": time_out(invoice.created_at),
+        "metadata": dict(invoice.metadata),
+        "status": invoice.status,
         "number": invoice.number,
         "customer": invoice.customer_id,
         "currency": invoice.currency,
@@ -142,14 +150,14 @@ def invoice_out(invoice: Invoice, base_url: str, now: datetime) -> dict[str, Any
         "issued_at": time_out(invoice.issued_at),
         "paid_at": time_out(invoice.paid_at),
         "hosted_url": _page_url(base_url, "invoice", invoice.merchant_id, invoice.id, invoice.secret),
-        "collection": str(invoice.collection),
-        "collection_blocked": None if invoice.collection_blocked is None else str(invoice.collection_blocked),
-        "source": str(invoice.source),
+        "collection": invoice.collection,
+        "collection_blocked": invoice.collection_blocked,
+        "source": invoice.source,
         "subscription": invoice.subscription_id,
         "period": period_out(invoice.period),
         "payment_link": invoice.payment_link_id,
         "checkout": invoice.checkout_id,
-        "parts": [{"amount": part.amount.minor, "state": str(part.state)} for part in invoice.parts],
+        "parts": [{"amount": part.amount.minor, "state": part.state} for part in invoice.parts],
         "attempts": _attempts_out(invoice.parts),
     }
 
@@ -160,9 +168,9 @@ def _is_past(invoice: Invoice, now: datetime) -> bool:
     return now.astimezone(ZoneInfo(invoice.snapshot.timezone)).date() > invoice.due_date
 
 
-def _invoice_lines_out(invoice: Invoice) -> list[dict[str, Any]]:
+def _invoice_lines_out(invoice: Invoice) -> list[answers.InvoiceLine]:
     periods = {each.position: each for each in invoice.line_periods}
-    lines = []
+    lines: list[answers.InvoiceLine] = []
     for position, (line, sums) in enumerate(zip(invoice.lines, invoice.totals.lines, strict=True)):
         own = periods.get(position)
         lines.append(
@@ -176,12 +184,12 @@ def _invoice_lines_out(invoice: Invoice) -> list[dict[str, Any]]:
     return lines
 
 
-def _attempts_out(parts: tuple[Part, ...]) -> list[dict[str, Any]]:
+def _attempts_out(parts: tuple[Part, ...]) -> list[answer_parts.Attempt]:
     attempts = sorted((attempt for part in parts for attempt in part.attempts), key=lambda attempt: attempt.at)
     return [
         {
             "at": time_out(attempt.at),
-            "outcome": str(attempt.outcome),
+            "outcome": attempt.outcome,
             "decline_code": attempt.decline_code or attempt.code,
             "next_at": time_out(attempt.next_at),
         }
@@ -189,17 +197,20 @@ def _attempts_out(parts: tuple[Part, ...]) -> list[dict[str, Any]]:
     ]
 
 
-def _method_out(method: Method | None) -> dict[str, Any] | None:
+def _method_out(method: Method | None) -> answer_parts.PaymentMethod | None:
     return None if method is None else {"type": method.kind, "brand": method.brand, "last4": method.last4}
 
 
-def subscription_out(subscription: Subscription) -> dict[str, Any]:
+def subscription_out(subscription: Subscription) -> answers.Subscription:
     """A subscription, with what it will charge next."""
     following = next_totals(subscription)
     stored = subscription.method
     return {
-        **_head("subscription", subscription.id, subscription.created_at, subscription.metadata),
-        "status": str(subscription.status),
+        "id": subscription.id,
+        "object": "subscription",
+        "created_at": time_out(subscription.created_at),
+        "metadata": dict(subscription.metadata),
+        "status": subscription.status,
         "customer": subscription.customer_id,
         "currency": subscription.currency,
         "timezone": subscription.schedule.epochs[-1].zone,
@@ -207,7 +218,7 @@ def subscription_out(subscription: Subscription) -> dict[str, Any]:
         **recurrence_out(subscription.recurrence),
         "discount": discount_out(subscription.discount),
         "fees": [fee_out(fee) for fee in subscription.fees],
-        "collection": str(subscription.collection),
+        "collection": subscription.collection,
         "current_period": period_out(subscription.current_period),
         "next_invoice_at": time_out(subscription.next_invoice_at),
         "next_amount": None if following is None else following.total.minor,
@@ -217,30 +228,38 @@ def subscription_out(subscription: Subscription) -> dict[str, Any]:
         "canceled_at": time_out(subscription.canceled_at),
         "ended_at": time_out(subscription.ended_at),
         "payment_method": _method_out(None if stored is None else stored.method),
-        "collection_blocked": None if subscription.collection_blocked is None else str(subscription.collection_blocked),
+        "collection_blocked": subscription.collection_blocked,
         "payment_link": subscription.payment_link_id,
         "checkout": subscription.checkout_id,
     }
 
 
-def upcoming_out(upcoming: Upcoming) -> dict[str, Any]:
+def upcoming_out(upcoming: Upcoming) -> answers.Upcoming:
     """An invoice to come, with its times as the subscription's zone shows them."""
     period, zone = upcoming.period, ZoneInfo(upcoming.zone)
-    times = {"start": period.start, "end": period.end, "invoice_at": period.invoice_at}
+
+    def local(at: datetime) -> str:
+        return at.astimezone(zone).isoformat(timespec="seconds")
+
     return {
         "index": period.index,
-        **{name: time_out(at) for name, at in times.items()},
-        "local": {name: at.astimezone(zone).isoformat(timespec="seconds") for name, at in times.items()},
+        "start": time_out(period.start),
+        "end": time_out(period.end),
+        "invoice_at": time_out(period.invoice_at),
+        "local": {"start": local(period.start), "end": local(period.end), "invoice_at": local(period.invoice_at)},
         "totals": totals_out(upcoming.totals),
     }
 
 
-def payment_out(payment: Payment) -> dict[str, Any]:
+def payment_out(payment: Payment) -> answers.Payment:
     """A payment. Fee and net are null until Stripe has captured it and said what it cost."""
     settled = payment.settlement
     return {
-        **_head("payment", payment.id, payment.created_at),
-        "status": str(payment.status),
+        "id": payment.id,
+        "object": "payment",
+        "created_at": time_out(payment.created_at),
+        "metadata": {},
+        "status": payment.status,
         "amount": payment.amount.minor,
         "currency": payment.amount.currency,
         "fee": None if settled is None else settled.fee.minor,
@@ -262,7 +281,7 @@ def payment_out(payment: Payment) -> dict[str, Any]:
         "subscription": payment.subscription_id,
         "payment_link": payment.payment_link_id,
         "decline_code": payment.decline_code,
-        "source": str(payment.source),
+        "source": payment.source,
         "stripe": {
             "account": payment.stripe_account,
             "payment_intent": payment.intent_id,
@@ -272,10 +291,13 @@ def payment_out(payment: Payment) -> dict[str, Any]:
     }
 
 
-def event_out(event: Event) -> dict[str, Any]:
+def event_out(event: Event) -> answers.Event:
     """An event."""
     return {
-        **_head("event", event.id, event.occurred_at),
+        "id": event.id,
+        "object": "event",
+        "created_at": time_out(event.occurred_at),
+        "metadata": {},
         "type": event.type,
         "data": dict(event.data),
         "occurred_at": time_out(event.occurred_at),

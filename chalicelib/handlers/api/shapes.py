@@ -4,13 +4,24 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, overload
 
 from chalicelib.domain.billing.recurrence import Recurrence, Start, StartType
 from chalicelib.domain.billing.schedule import Period
 from chalicelib.domain.documents.lines import Discount, Fee, LineItem
 from chalicelib.domain.money.amounts import Money
 from chalicelib.domain.totals import Totals
+
+if TYPE_CHECKING:
+    from chalicelib.handlers.api import answer_parts
+
+
+@overload
+def time_out(at: datetime) -> str: ...
+
+
+@overload
+def time_out(at: datetime | None) -> str | None: ...
 
 
 def time_out(at: datetime | None) -> str | None:
@@ -23,42 +34,60 @@ def minor(amount: Money | None) -> int | None:
     return None if amount is None else amount.minor
 
 
-def percent_out(percent: Decimal | None) -> str | None:
+def percent_out(percent: Decimal) -> str:
     """A percentage as it is sent in: a string, without exponent."""
-    return None if percent is None else f"{percent:f}"
+    return f"{percent:f}"
 
 
-def discount_out(discount: Discount | None, *, of_order: bool = True) -> dict[str, Any] | None:
-    """A discount; only one on an order has a name and a duration."""
+def line_discount_out(discount: Discount | None) -> answer_parts.PercentOff | answer_parts.AmountOff | None:
+    """A discount on a line."""
     if discount is None:
         return None
-    off: dict[str, Any] = (
-        {"percent": percent_out(discount.percent)} if discount.amount is None else {"amount": discount.amount.minor}
-    )
-    if not of_order:
-        return off
+    if discount.amount is not None:
+        return {"amount": discount.amount.minor}
+    return {"percent": _percent_of(discount)}
+
+
+def discount_out(discount: Discount | None) -> answer_parts.PercentOffOrder | answer_parts.AmountOffOrder | None:
+    """A discount on an order, which has a name and a duration too."""
+    if discount is None:
+        return None
     periods = discount.duration
-    return {**off, "name": discount.name, "duration": periods if isinstance(periods, str) else {"periods": periods}}
+    rest: answer_parts.OrderDiscount = {
+        "name": discount.name,
+        "duration": periods if isinstance(periods, str) else {"periods": periods},
+    }
+    if discount.amount is not None:
+        return {"amount": discount.amount.minor, **rest}
+    return {"percent": _percent_of(discount), **rest}
 
 
-def fee_out(fee: Fee) -> dict[str, Any]:
+def fee_out(fee: Fee) -> answer_parts.PercentFee | answer_parts.AmountFee:
     """A fee."""
-    off = {"percent": percent_out(fee.percent)} if fee.amount is None else {"amount": fee.amount.minor}
-    return {"name": fee.name, **off}
+    if fee.amount is not None:
+        return {"name": fee.name, "amount": fee.amount.minor}
+    return {"name": fee.name, "percent": _percent_of(fee)}
 
 
-def start_out(start: Start) -> dict[str, Any]:
+def _percent_of(part: Discount | Fee) -> str:
+    if part.percent is None:
+        raise ValueError("neither an amount nor a percentage")
+    return percent_out(part.percent)
+
+
+def start_out(start: Start) -> answer_parts.Start:
     """A start, with the value that its type has."""
     if start.type is StartType.AT_PAYMENT:
-        return {"type": str(start.type)}
-    on = start.on.isoformat() if start.on is not None else time_out(start.at)
-    return {"type": str(start.type), "value": on if start.type is StartType.ON_DATE else start.count}
+        return {"type": start.type}
+    if start.type is StartType.ON_DATE:
+        return {"type": start.type, "value": start.on.isoformat() if start.on is not None else time_out(start.at)}
+    return {"type": start.type, "value": start.count}
 
 
-def recurrence_out(recurrence: Recurrence) -> dict[str, Any]:
+def recurrence_out(recurrence: Recurrence) -> answer_parts.Recurrence:
     """A rhythm and its bounds."""
     return {
-        "frequency": str(recurrence.frequency),
+        "frequency": recurrence.frequency,
         "term": "until_canceled" if recurrence.number_of_payments is None else "fixed",
         "number_of_payments": recurrence.number_of_payments,
         "start": start_out(recurrence.start),
@@ -66,7 +95,7 @@ def recurrence_out(recurrence: Recurrence) -> dict[str, Any]:
     }
 
 
-def line_out(line: LineItem) -> dict[str, Any]:
+def line_out(line: LineItem) -> answer_parts.Line:
     """A line as it stands on its document."""
     tax = line.tax
     return {
@@ -74,13 +103,13 @@ def line_out(line: LineItem) -> dict[str, Any]:
         "description": line.description,
         "quantity": line.quantity,
         "unit_amount": line.unit_amount.minor,
-        "discount": discount_out(line.discount, of_order=False),
+        "discount": line_discount_out(line.discount),
         "tax": None if tax is None else {"percent": percent_out(tax.percent), "inclusive": tax.inclusive},
         "recurring": None if line.recurring is None else recurrence_out(line.recurring),
     }
 
 
-def totals_out(totals: Totals) -> dict[str, Any]:
+def totals_out(totals: Totals) -> answer_parts.Totals:
     """A document's sums."""
     return {
         "subtotal": totals.subtotal.minor,
@@ -102,7 +131,15 @@ def totals_out(totals: Totals) -> dict[str, Any]:
     }
 
 
-def period_out(period: Period | None) -> dict[str, Any] | None:
+@overload
+def period_out(period: Period) -> answer_parts.Period: ...
+
+
+@overload
+def period_out(period: Period | None) -> answer_parts.Period | None: ...
+
+
+def period_out(period: Period | None) -> answer_parts.Period | None:
     """A period, half-open."""
     if period is None:
         return None

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Final
 
 from chalicelib.domain.documents.subscriptions import Subscription
 from chalicelib.domain.machines import SubscriptionStatus
 from chalicelib.handlers.api.blueprint import api
 from chalicelib.handlers.api.listing import list_answer
+from chalicelib.handlers.api.operations import Count, Filters, operation
 from chalicelib.handlers.api.resources import subscription_out, upcoming_out
 from chalicelib.handlers.boundary import ApiCall, json_api
-from chalicelib.handlers.parsing import json_object, record_id, single_values, whole_number
+from chalicelib.handlers.parsing import json_object, record_id
 from chalicelib.services.reading import read
 from chalicelib.services.subscriptions import cancel
 from chalicelib.services.upcoming import upcoming
 
-_SHOWN, _MOST_SHOWN = 12, 120
+_FILTERS: Final = Filters(("customer", "payment_link"), SubscriptionStatus)
+_COUNT: Final = Count("count", least=1, most=120, default=12, words="How many invoices to come.")
+
+if TYPE_CHECKING:
+    from chalicelib.handlers.api import answers
 
 
 def _id(text: str) -> str:
@@ -25,37 +30,38 @@ def _id(text: str) -> str:
 
 @api.route("/v1/subscriptions", methods=["GET"], content_types=[])
 @json_api(api, scope="subscriptions:read")
-def list_subscriptions(call: ApiCall) -> dict[str, Any]:
+@operation("list_subscriptions", filters=_FILTERS)
+def list_subscriptions(call: ApiCall) -> answers.Page[answers.Subscription]:
     """The subscriptions, newest first."""
 
-    def show(found: Sequence[Subscription]) -> list[dict[str, Any]]:
+    def show(found: Sequence[Subscription]) -> list[answers.Subscription]:
         return [subscription_out(subscription) for subscription in found]
 
-    owners = ("customer", "payment_link")
-    return list_answer(call, Subscription, "subscriptions", show, owners=owners, statuses=SubscriptionStatus)
+    return list_answer(call, Subscription, "subscriptions", show, _FILTERS)
 
 
 @api.route("/v1/subscriptions/{subscription_id}", methods=["GET"], content_types=[])
 @json_api(api, scope="subscriptions:read")
-def get_subscription(call: ApiCall, subscription_id: str) -> dict[str, Any]:
+@operation("get_subscription")
+def get_subscription(call: ApiCall, subscription_id: str) -> answers.Subscription:
     """One subscription."""
-    single_values(call.query, frozenset())
     return subscription_out(read(call.ports, call.merchant_id, Subscription, _id(subscription_id)))
 
 
 @api.route("/v1/subscriptions/{subscription_id}/preview", methods=["GET"], content_types=[])
 @json_api(api, scope="subscriptions:read")
-def preview_subscription(call: ApiCall, subscription_id: str) -> dict[str, Any]:
+@operation("preview_subscription", counts=(_COUNT,))
+def preview_subscription(call: ApiCall, subscription_id: str) -> answers.Preview:
     """The invoices to come."""
-    values = single_values(call.query, frozenset({"count"}))
-    count = whole_number(values.get("count", str(_SHOWN)), "count", least=1, most=_MOST_SHOWN)
+    count = _COUNT.read(call.query)
     subscription = read(call.ports, call.merchant_id, Subscription, _id(subscription_id))
     return {"data": [upcoming_out(each) for each in upcoming(subscription, count)]}
 
 
 @api.route("/v1/subscriptions/{subscription_id}/cancel", methods=["POST"], content_types=[])
 @json_api(api, scope="subscriptions:write")
-def cancel_subscription(call: ApiCall, subscription_id: str) -> dict[str, Any]:
+@operation("cancel_subscription", takes="bodies.CancelBody")
+def cancel_subscription(call: ApiCall, subscription_id: str) -> answers.Subscription:
     """End a subscription, now or at the end of the period that was invoiced last."""
     from chalicelib.handlers.api.bodies import CancelBody
     from chalicelib.handlers.api_types import read_body

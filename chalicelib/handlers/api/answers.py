@@ -1,0 +1,313 @@
+"""The API's answers as types: what `resources` and `shapes` make is checked against them, and the document is made of
+them. Fields may be added, never renamed.
+
+Nothing imports this when a request is answered: the annotations that name these types are never evaluated.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Generic, Literal, TypeVar
+
+from typing_extensions import TypedDict  # pydantic reads typing's own from Python 3.12 on only
+
+from chalicelib.domain.documents.invoices import Collection, CollectionBlock, Source
+from chalicelib.domain.documents.merchants import ConnectionState
+from chalicelib.domain.machines import CheckoutStatus, InvoiceStatus, PartState, PaymentStatus, SubscriptionStatus
+from chalicelib.handlers.api.answer_parts import (
+    AccountId,
+    AmountFee,
+    AmountOffOrder,
+    Attempt,
+    CheckoutId,
+    Currency,
+    CustomerId,
+    Date,
+    EventId,
+    InvoiceId,
+    Line,
+    LocalTime,
+    Metadata,
+    Minor,
+    PaymentId,
+    PaymentLinkId,
+    PaymentMethod,
+    PercentFee,
+    PercentOffOrder,
+    Period,
+    Recurrence,
+    SubscriptionId,
+    Time,
+    Totals,
+    Url,
+)
+from chalicelib.handlers.api.keywords import shown
+
+
+class Connection(TypedDict):
+    """How far the merchant's Stripe account is."""
+
+    state: ConnectionState
+    can_transact: bool
+    can_payout: bool
+
+
+class Account(TypedDict):
+    """The merchant's own profile."""
+
+    id: AccountId
+    object: Literal["account"]
+    created_at: Time
+    metadata: Metadata
+    name: str
+    timezone: Annotated[str, shown("A name of the IANA time zone database.", examples=["America/New_York"])]
+    support_email: str | None
+    statement_name: Annotated[str | None, shown("What buyers read on their statements.")]
+    legal_name: str | None
+    address_lines: list[str]
+    country: Annotated[str, shown("ISO 3166-1, two letters.", examples=["US"])]
+    currency: Currency
+    livemode: bool
+    connection: Connection
+
+
+class Customer(TypedDict):
+    """Somebody who buys."""
+
+    id: CustomerId
+    object: Literal["customer"]
+    created_at: Time
+    metadata: Metadata
+    email: str
+    name: str | None
+    company: str | None
+    phone: str | None
+    language: str | None
+    tax_id: str | None
+
+
+class AfterPayment(TypedDict):
+    """What follows the payment."""
+
+    message: str | None
+
+
+class ScheduledCharge(TypedDict):
+    """A later charge."""
+
+    on: Date
+    amount: Minor
+
+
+class PaymentLink(TypedDict):
+    """A page that sells, with what would be charged if it were paid now."""
+
+    id: PaymentLinkId
+    object: Literal["payment_link"]
+    created_at: Time
+    metadata: Metadata
+    name: str
+    url: Url
+    active: bool
+    currency: Currency
+    lines: list[Line]
+    discount: PercentOffOrder | AmountOffOrder | None
+    after_payment: AfterPayment
+    completed_payments: int
+    due_today: Totals
+    schedule: Annotated[list[ScheduledCharge], shown("The charges that follow, nearest first.")]
+
+
+class Checkout(TypedDict):
+    """One buyer's attempt to pay."""
+
+    id: CheckoutId
+    object: Literal["checkout"]
+    created_at: Time
+    metadata: Metadata
+    status: CheckoutStatus
+    payment_link: PaymentLinkId
+    customer: CustomerId | None
+    invoice: Annotated[InvoiceId | None, shown("Null until the checkout is completed.")]
+    subscriptions: list[SubscriptionId]
+    email: str | None
+    name: str | None
+    currency: Currency
+    lines: list[Line]
+    totals: Totals
+    attempts: list[Attempt]
+    expires_at: Time
+    completed_at: Time | None
+
+
+class InvoiceLine(Line):
+    """A line of an invoice; `period` is its own where lines of several subscriptions stand on it."""
+
+    total: Minor
+    subscription: SubscriptionId | None
+    period: Period | None
+
+
+class InvoicePart(TypedDict):
+    """A share of an invoice that one payment pays."""
+
+    amount: Minor
+    state: PartState
+
+
+class Invoice(TypedDict):
+    """What is owed, and what was paid of it."""
+
+    id: InvoiceId
+    object: Literal["invoice"]
+    created_at: Time
+    metadata: Metadata
+    status: InvoiceStatus
+    number: Annotated[str | None, shown("Null on a draft.")]
+    customer: CustomerId | None
+    currency: Currency
+    lines: list[InvoiceLine]
+    discount: PercentOffOrder | AmountOffOrder | None
+    fees: list[PercentFee | AmountFee]
+    totals: Totals
+    amount_due: Annotated[Minor, shown("Total - credited - paid; 0 when paid or void.")]
+    amount_paid: Minor
+    amount_credited: Minor
+    overdue: bool
+    partially_paid: bool
+    due_date: Date | None
+    issued_at: Time | None
+    paid_at: Time | None
+    hosted_url: Url
+    collection: Collection
+    collection_blocked: Annotated[CollectionBlock | None, shown("Why it is not being charged.")]
+    source: Source
+    subscription: SubscriptionId | None
+    period: Period | None
+    payment_link: PaymentLinkId | None
+    checkout: CheckoutId | None
+    parts: list[InvoicePart]
+    attempts: list[Attempt]
+
+
+class Subscription(Recurrence):
+    """Lines that are billed again and again."""
+
+    id: SubscriptionId
+    object: Literal["subscription"]
+    created_at: Time
+    metadata: Metadata
+    status: SubscriptionStatus
+    customer: CustomerId
+    currency: Currency
+    timezone: str
+    lines: list[Line]
+    discount: PercentOffOrder | AmountOffOrder | None
+    fees: list[PercentFee | AmountFee]
+    collection: Collection
+    current_period: Annotated[Period | None, shown("The period that was invoiced last.")]
+    next_invoice_at: Time | None
+    next_amount: Annotated[Minor | None, shown("What the next invoice will come to; null when there will be none.")]
+    payments_made: int
+    credit_balance: Minor
+    cancel_at_period_end: bool
+    canceled_at: Time | None
+    ended_at: Time | None
+    payment_method: PaymentMethod | None
+    collection_blocked: CollectionBlock | None
+    payment_link: PaymentLinkId | None
+    checkout: CheckoutId | None
+
+
+class LocalPeriod(TypedDict):
+    """The times of an invoice to come in the subscription's zone."""
+
+    start: LocalTime
+    end: LocalTime
+    invoice_at: LocalTime
+
+
+class Upcoming(TypedDict):
+    """An invoice to come."""
+
+    index: int
+    start: Time
+    end: Time
+    invoice_at: Time
+    local: LocalPeriod
+    totals: Totals
+
+
+class Preview(TypedDict):
+    """Invoices to come, nearest first."""
+
+    data: list[Upcoming]
+
+
+class Settlement(TypedDict):
+    """What Stripe put onto the merchant's balance, in the balance's currency."""
+
+    currency: Currency
+    gross: Minor
+    fee: Minor
+    net: Minor
+    exchange_rate: str | None
+
+
+class StripeIds(TypedDict):
+    """Where to find the payment at Stripe."""
+
+    account: str | None
+    payment_intent: str
+    charge: str | None
+    balance_transaction: str | None
+
+
+class Payment(TypedDict):
+    """Money that came in, or should have."""
+
+    id: PaymentId
+    object: Literal["payment"]
+    created_at: Time
+    metadata: Metadata
+    status: PaymentStatus
+    amount: Minor
+    currency: Currency
+    fee: Annotated[Minor | None, shown("Stripe's fee; null until Stripe has captured the payment.")]
+    net: Annotated[Minor | None, shown("Amount less fee; null until Stripe has captured the payment.")]
+    settlement: Settlement | None
+    refunded: Minor
+    method: Annotated[str | None, shown(examples=["card"])]
+    payment_method: PaymentMethod | None
+    invoice: InvoiceId
+    customer: CustomerId | None
+    subscription: SubscriptionId | None
+    payment_link: PaymentLinkId | None
+    decline_code: str | None
+    source: Source
+    stripe: StripeIds
+
+
+class Event(TypedDict):
+    """Something that happened. `data` has the `object` as it is now and, for changes, what it was before."""
+
+    id: EventId
+    object: Literal["event"]
+    created_at: Time
+    metadata: Metadata
+    type: Annotated[str, shown(examples=["invoice.paid"])]
+    data: dict[str, Any]
+    occurred_at: Time
+    actor: Annotated[str, shown("Who did it.", examples=["buyer", "scheduler", "stripe"])]
+
+
+# --- lists ------------------------------------------------------------------------------------------------------------
+
+ItemT = TypeVar("ItemT")
+
+
+class Page(TypedDict, Generic[ItemT]):
+    """One page of a list, newest first. With a filter a page may hold fewer than `limit` and still have more behind."""
+
+    data: list[ItemT]
+    has_more: bool
+    next_cursor: Annotated[str | None, shown("What to give as `cursor` for the next page; null on the last.")]
