@@ -8,7 +8,7 @@ STAMP := $(VENV)/.till-$(PINS)
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help run check test lint types format setup clean
+.PHONY: help run check test lint types format setup package clean
 
 help: ## Show what can be done
 	@echo 'Till. The targets set up what they need; the first run takes a few minutes and the network.'
@@ -49,6 +49,9 @@ guards: $(STAMP) ## Take out each guard of the money paths, in a copy, and see a
 soak: $(STAMP) ## Random journeys for MINUTES (15), faults at 2 % of calls, two schedulers, restarts; then every invariant
 	@$(PY) -m infra.local.prepare database
 	@exec $(PY) -m tests.soak
+
+package: $(STAMP) ## Make the zip and the template that are deployed, in build/
+	@$(PY) -m infra.package.build
 
 clean: ## Remove what set-up and tests made
 	rm -rf $(VENV) .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis build

@@ -46,7 +46,7 @@ LAYERS: Final = {
             "chalicelib.settings",
             "chalicelib.crossing",
         ),
-        theirs("stripe", "boto3", "botocore"),
+        theirs("stripe", "botocore"),
     ),
     "chalicelib/web": Layer(
         ("chalicelib.web", "chalicelib.domain"),
@@ -94,6 +94,8 @@ LAYERS: Final = {
         ),
         theirs("boto3", "botocore", "chalice", "moto", "werkzeug", "stripe"),
     ),
+    # What packages looks at the repository from outside; what it packages it never imports.
+    "infra/package": Layer(("infra.package",)),
     "infra/local/stripe_sandbox": Layer(
         ("infra.local.stripe_sandbox",),
         # The stripe package writes its parameter types with typing_extensions.

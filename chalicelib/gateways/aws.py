@@ -26,14 +26,15 @@ def aws_client(
 
     `endpoint` is None for AWS's own; `tries` counts the first one too.
     """
-    import boto3
+    # boto3 would add the time of its own import, and nothing that is used here.
     from botocore.config import Config
+    from botocore.session import get_session
 
     config = Config(
         connect_timeout=CONNECT_SECONDS,
         read_timeout=read_seconds,
         retries={"mode": "standard", "total_max_attempts": tries},
     )
-    client: Any = boto3.session.Session().client(service, region_name=region, endpoint_url=endpoint, config=config)
+    client: Any = get_session().create_client(service, region_name=region, endpoint_url=endpoint, config=config)
     cross_seam(client, _SERVICE_OF[service], seam)
     return client

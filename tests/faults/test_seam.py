@@ -152,7 +152,8 @@ def test_an_operation_has_no_ids_and_no_query(path: str, operation: str) -> None
 # --- nothing else can send
 
 SENDERS = {
-    "boto3": {"gateways/aws.py"},
+    "boto3": set[str](),
+    "botocore.session": {"gateways/aws.py"},
     "http_client": set[str](),
     "http.client": set[str](),
     "httpx": set[str](),
@@ -166,11 +167,11 @@ SENDERS = {
 """What can open a connection, and the files of chalicelib that may import it."""
 
 MAKERS = {
-    "client": {"gateways/aws.py"},
+    "client": set[str](),
     "Connection": {"storage/schema.py"},
     "_SeamedConnection": {"storage/schema.py"},
     "RequestsClient": {"gateways/stripe/transport.py"},
-    "create_client": set[str](),
+    "create_client": {"gateways/aws.py"},
     "resource": set[str](),
 }
 """What makes a client, and where that may be called."""

@@ -7,11 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 import stripe
-from stripe.params import EventListParams
 
 from chalicelib.services.ports import EventPage, ListedEvent
+
+if TYPE_CHECKING:
+    # A megabyte of types that nothing needs at run time; the package leaves them out.
+    from stripe.params import EventListParams
 
 
 def page_params(created_after: datetime, types: Sequence[str], cursor: str | None, limit: int) -> EventListParams:

@@ -10,10 +10,9 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from secrets import token_hex
-from typing import Final, Protocol, TypeVar
+from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
 import stripe
-from stripe.params import PaymentIntentConfirmParams, PaymentIntentCreateParams, PaymentIntentListParams
 
 from chalicelib.gateways.stripe import events, replies
 from chalicelib.gateways.stripe.errors import declined_intent
@@ -31,6 +30,10 @@ from chalicelib.services.ports import (
     ProviderRefused,
     Seam,
 )
+
+if TYPE_CHECKING:
+    # A megabyte of types that nothing needs at run time; the package leaves them out.
+    from stripe.params import PaymentIntentConfirmParams, PaymentIntentCreateParams, PaymentIntentListParams
 
 API_VERSION: Final = "2026-10-28.endive"
 """The version of requests, webhooks and Stripe.js. A test holds it to the stripe package's own, so that taking a newer

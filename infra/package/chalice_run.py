@@ -1,0 +1,78 @@
+"""`chalice package`, run on a clean copy of what Lambda gets: nothing that lies about in a checkout gets in."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from infra.package.paths import ROOT
+
+TEMPLATE: Final = ROOT / "infra" / "template.json"
+CHALICE_STAGE: Final = "production"
+"""The one stage of `.chalice/config.json`: what differs between deployments are parameters of the stack."""
+PACKAGE_SECONDS: Final = 600
+_SOURCES: Final = ("app.py", "requirements.txt", "chalicelib", ".chalice/config.json")
+
+
+class ChaliceFailed(Exception):
+    """`chalice package` gave up; the message is its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChaliceOutput:
+    """What `chalice package` wrote: the zip with everything in it, and the merged SAM template."""
+
+    zip: Path
+    template: Path
+
+
+def sources(root: Path = ROOT) -> list[Path]:
+    """Every file of ours that Chalice reads, sorted."""
+    found = [path for name in _SOURCES for path in _files(root / name)]
+    return sorted([*found, *(root / ".chalice").glob("policy-*.json"), TEMPLATE])
+
+
+def _files(path: Path) -> list[Path]:
+    if path.is_file():
+        return [path]
+    return [each for each in path.rglob("*") if each.is_file() and "__pycache__" not in each.parts]
+
+
+def run_chalice(wheels: Path, scratch: Path) -> ChaliceOutput:
+    """Package into `scratch` with the wheels that were fetched, and no network. Raises ChaliceFailed."""
+    project, out = scratch / "project", scratch / "out"
+    for path in sources():
+        target = project / path.relative_to(ROOT)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, target)
+    command = [sys.executable, "-c", "from chalice.cli import main; raise SystemExit(main())"]
+    command += ["--project-dir", str(project), "package", "--stage", CHALICE_STAGE]
+    command += ["--merge-template", str(project / TEMPLATE.relative_to(ROOT)), str(out)]
+    done = subprocess.run(
+        command, cwd=project, env=_environment(wheels), capture_output=True, text=True, timeout=PACKAGE_SECONDS,
+        check=False,
+    )  # fmt: skip
+    said = f"{done.stdout}{done.stderr}".strip()
+    # Chalice leaves out what it could not fetch, says so, and ends as if all were well.
+    if done.returncode != 0 or "Could not install dependencies" in said:
+        raise ChaliceFailed(f"chalice package: {said[-2000:]}")
+    return ChaliceOutput(out / "deployment.zip", out / "sam.json")
+
+
+def _environment(wheels: Path) -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("PIP_", "AWS_", "CHALICE_"))}
+    return kept | {
+        # Chalice asks for a region, which only the names of services depend on; nothing is called.
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "PIP_CONFIG_FILE": os.devnull,
+        "PIP_NO_INDEX": "1",
+        "PIP_FIND_LINKS": str(wheels),
+        "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
