@@ -6,12 +6,14 @@ Builders take changes by field name; what belongs together (totals, parts, sched
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from itertools import count
 from typing import Any
 
 from chalicelib.domain.billing.charges import period_totals
 from chalicelib.domain.billing.recurrence import Frequency, Recurrence
 from chalicelib.domain.billing.starts import begin
+from chalicelib.domain.documents.catalogue import Price, Product, TaxRate
 from chalicelib.domain.documents.checkouts import CHECKOUT_LIFE, Checkout
 from chalicelib.domain.documents.customers import Customer
 from chalicelib.domain.documents.invoices import Collection, Invoice, Party, Snapshot, Source
@@ -86,6 +88,42 @@ def customer(**changes: Any) -> Customer:
         "name": "Ada Byron",
     }
     return Customer(**{**values, **changes})
+
+
+def product(**changes: Any) -> Product:
+    """A product that is sold."""
+    values: dict[str, Any] = {
+        "id": new_id("prod"),
+        "merchant_id": MERCHANT,
+        "name": "Prints",
+        "currency": "usd",
+        "created_at": NOW,
+    }
+    return Product(**{**values, **changes})
+
+
+def price(**changes: Any) -> Price:
+    """Twenty dollars, paid once."""
+    values: dict[str, Any] = {
+        "id": new_id("price"),
+        "merchant_id": MERCHANT,
+        "product_id": new_id("prod"),
+        "created_at": NOW,
+        "unit_amount": None if changes.get("tiers") else usd(2_000),
+    }
+    return Price(**{**values, **changes})
+
+
+def tax_rate(**changes: Any) -> TaxRate:
+    """New York City's sales tax."""
+    values: dict[str, Any] = {
+        "id": new_id("txr"),
+        "merchant_id": MERCHANT,
+        "name": "Sales tax",
+        "percent": Decimal("8.875"),
+        "created_at": NOW,
+    }
+    return TaxRate(**{**values, **changes})
 
 
 def link(**changes: Any) -> PaymentLink:

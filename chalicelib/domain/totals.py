@@ -1,6 +1,7 @@
 """The one function that makes totals: everything that shows or charges an amount shows what this returned.
 
-The order is fixed: quantity times unit amount, line discount, order discount, fees, taxes, rounding to the step.
+The order is fixed: the lines' own amounts (quantity times unit amount, or what their tiers make of the quantity), line
+discount, order discount, fees, taxes, rounding to the step.
 """
 
 from __future__ import annotations
@@ -150,7 +151,7 @@ def compute_totals(
     currencies mix, InvalidValue for a discount, fee or tax that makes no sense or an unknown currency.
     """
     zero = Money.zero(currency)
-    amounts = [zero + line.unit_amount * line.quantity for line in lines]
+    amounts = [zero + line.amount for line in lines]
     line_discounts = [_discount_on(amount, line.discount) for amount, line in zip(amounts, lines, strict=True)]
     nets = [amount - taken for amount, taken in zip(amounts, line_discounts, strict=True)]
     # A credit line takes no share of what is spread: its own amount was settled when it was credited.

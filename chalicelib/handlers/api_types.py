@@ -16,6 +16,7 @@ from pydantic_core import PydanticCustomError
 
 from chalicelib.domain.billing.wallclock import zone_of
 from chalicelib.domain.errors import ERROR_CODES, FieldError, InvalidValue
+from chalicelib.domain.ids import is_ulid
 from chalicelib.domain.money.currency import MAXIMUM_CHARGE, is_currency
 from chalicelib.domain.text import holds_card_number, is_clean
 from chalicelib.handlers.parsing import refused
@@ -73,9 +74,14 @@ def _field_error(error: Mapping[str, Any]) -> FieldError:
     return FieldError(_param(error["loc"]), code, message.format(**context))
 
 
+WRITTEN, PRICED = "\x00written", "\x00priced"
+"""Which of two shapes a line was read as. Pydantic puts that into the place of an error, where callers have no use for
+it; no field of a caller's can be named so by accident."""
+
+
 def _param(location: tuple[int | str, ...]) -> str:
     # A field's name comes from the caller: an answer repeats neither card numbers nor a whole body of text.
-    parts = (str(part) for part in location)
+    parts = (str(part) for part in location if part not in (WRITTEN, PRICED))
     return ".".join(part if _SHOWABLE.fullmatch(part) and not holds_card_number(part) else "?" for part in parts)
 
 
@@ -93,6 +99,13 @@ _PHONE_DIGITS: Final = 15
 _LANGUAGE: Final = re.compile(r"[a-z]{2,3}(-[A-Z][a-z]{3})?(-[A-Z]{2})?", re.ASCII)
 # docs.stripe.com/get-started/account/statement-descriptors, "Requirements".
 _STATEMENT_NAME: Final = re.compile(r"(?=.*[A-Za-z])[ -~]{5,22}", re.ASCII)
+# A host by its name, no user in front of it, and nothing that would have to be escaped (RFC 3986).
+_HTTPS_URL: Final = re.compile(
+    r"https://([A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+[A-Za-z][A-Za-z0-9-]*[A-Za-z0-9](:[0-9]{1,5})?"
+    r"([/?#][A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=%-]*)?",
+    re.ASCII,
+)
+_LONGEST_URL: Final = 2000
 _NOT_ON_STATEMENTS: Final = frozenset("<>\\'\"*")
 
 
@@ -157,11 +170,32 @@ def _timezone(value: str) -> str:
     return value
 
 
+def _https_url(value: str) -> str:
+    if len(value) > _LONGEST_URL or not _HTTPS_URL.fullmatch(value):
+        raise wrong(
+            "invalid_url", f"This is an address such as https://example.com/a.png, at most {_LONGEST_URL} long."
+        )
+    return _clean(value)
+
+
+def _reference(prefix: str, what: str) -> AfterValidator:
+    def check(value: str) -> str:
+        if not value.startswith(f"{prefix}_") or not is_ulid(value.removeprefix(f"{prefix}_")):
+            raise wrong("invalid_value", f"There is no such {what}.")
+        return value
+
+    return AfterValidator(check)
+
+
 Email = Annotated[str, AfterValidator(_email)]
 Phone = Annotated[str, AfterValidator(_phone)]
 Language = Annotated[str, AfterValidator(_language)]
 StatementName = Annotated[str, AfterValidator(_statement_name)]
 TimeZone = Annotated[str, AfterValidator(_timezone)]
+HttpsUrl = Annotated[str, AfterValidator(_https_url)]
+PriceId = Annotated[str, _reference("price", "price")]
+ProductId = Annotated[str, _reference("prod", "product")]
+TaxRateId = Annotated[str, _reference("txr", "tax rate")]
 
 
 # --- numbers ----------------------------------------------------------------------------------------------------------

@@ -19,6 +19,7 @@ from chalicelib.domain.documents.methods import Method
 from chalicelib.domain.documents.subscriptions import Subscription
 from chalicelib.domain.ids import page_token
 from chalicelib.domain.money.amounts import Money
+from chalicelib.domain.pricing import Portion, portions_of
 from chalicelib.domain.totals import LineTotals, Totals
 from chalicelib.services.checkouts.opening import LinkPage
 from chalicelib.web.views.common import (
@@ -101,16 +102,18 @@ def plan_lines(lines: Sequence[LineItem], agreed: Plan) -> tuple[LineView, ...]:
             place = agreed.due_today_positions.index(position)
             views.append(_line(agreed.due_today_lines[place], agreed.due_today.lines[place]))
         else:
-            nothing = Money.zero(line.unit_amount.currency)
+            unit_amount, portions = _priced(line)
             views.append(
                 LineView(
                     name=line.name,
                     quantity=line.quantity,
-                    unit_amount=line.unit_amount,
-                    amount=nothing,
+                    unit_amount=unit_amount,
+                    amount=Money.zero(line.currency),
                     description=line.description,
                     recurring=line.recurring,
                     first_charge_at=starts[position],
+                    regular_amount=line.amount,
+                    portions=portions,
                 )
             )
     return tuple(views)
@@ -128,10 +131,11 @@ def invoice_lines(invoice: Invoice) -> tuple[LineView, ...]:
 
 
 def _line(line: LineItem, sums: LineTotals, start: datetime | None = None, end: datetime | None = None) -> LineView:
+    unit_amount, portions = _priced(line)
     return LineView(
         name=line.name,
         quantity=line.quantity,
-        unit_amount=line.unit_amount,
+        unit_amount=unit_amount,
         amount=sums.amount,
         description=line.description,
         discount=sums.line_discount if sums.line_discount else None,
@@ -139,7 +143,14 @@ def _line(line: LineItem, sums: LineTotals, start: datetime | None = None, end: 
         recurring=line.recurring,
         period_start=start,
         period_end=end,
+        portions=portions,
     )
+
+
+def _priced(line: LineItem) -> tuple[Money | None, tuple[Portion, ...]]:
+    """The one price of a line's units; or none, and the units at each price where they have several."""
+    portions = portions_of(line.pricing, line.quantity)
+    return (portions[0].unit_amount, ()) if len(portions) == 1 else (None, portions)
 
 
 def plan_later_charges(agreed: Plan) -> tuple[LaterCharge, ...]:

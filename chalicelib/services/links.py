@@ -17,6 +17,7 @@ from chalicelib.domain.money.amounts import Money
 from chalicelib.domain.money.currency import is_currency
 from chalicelib.domain.totals import Totals
 from chalicelib.services.account import require_ready
+from chalicelib.services.catalogue.lines import LineOrder, copied_lines
 from chalicelib.services.facts import describe, happened, instant
 from chalicelib.services.ports import Insert, Ports, Update
 from chalicelib.services.reading import read
@@ -32,7 +33,7 @@ class NewLink:
 
     name: str
     currency: str
-    lines: tuple[LineItem, ...]
+    lines: Sequence[LineItem | LineOrder]
     discount: Discount | None = None
     after_payment: AfterPayment = field(default_factory=AfterPayment)
     metadata: Mapping[str, str] = field(default_factory=dict)
@@ -43,7 +44,7 @@ class LinkChanges(TypedDict, total=False):
     """What of a link to change; what is absent stays, None clears, lines are replaced whole."""
 
     name: str
-    lines: tuple[LineItem, ...]
+    lines: Sequence[LineItem | LineOrder]
     discount: Discount | None
     after_payment: AfterPayment
     metadata: Mapping[str, str]
@@ -81,7 +82,11 @@ def _(record: PaymentLink) -> dict[str, Any]:
 
 
 def create_link(ports: Ports, merchant_id: str, new: NewLink, *, actor: str) -> PaymentLink:
-    """A new link. Raises InvalidValue for amounts nobody can charge, `not_ready_to_transact` when asked to be on."""
+    """A new link, its lines copied from the catalogue where they name a price.
+
+    Raises InvalidValue for amounts nobody can charge and prices that cannot be sold, `not_ready_to_transact` when
+    asked to be on.
+    """
     merchant = ports.records.get(Merchant, merchant_id)
     if not is_currency(new.currency):
         raise InvalidValue("This is not a currency that can be charged.", "currency", "invalid_currency")
@@ -92,7 +97,7 @@ def create_link(ports: Ports, merchant_id: str, new: NewLink, *, actor: str) -> 
         secret=ports.ids.secret(),
         name=new.name,
         currency=new.currency,
-        lines=new.lines,
+        lines=copied_lines(ports, merchant_id, new.lines, currency=new.currency),
         created_at=now,
         active=merchant.can_transact if new.active is None else new.active,
         discount=new.discount,
@@ -112,7 +117,10 @@ def update_link(ports: Ports, merchant_id: str, link_id: str, changes: LinkChang
 
     def attempt() -> PaymentLink:
         before = read(ports, merchant_id, PaymentLink, link_id)
-        after = replace(before, **changes)
+        after = replace(before, **changes)  # type: ignore[arg-type] # lines as asked for are copied just below
+        if "lines" in changes:
+            copies = copied_lines(ports, merchant_id, changes["lines"], currency=before.currency)
+            after = replace(after, lines=copies)
         if after == before:
             return before
         _check_sellable(ports, merchant, after)

@@ -30,7 +30,8 @@ from chalicelib.services.saving import commit
 KEY_PREFIX: Final = "till_"
 ALL_SCOPES: Final = "*"
 SCOPES: Final[frozenset[str]] = frozenset({
-    "account:read", "account:write", "payment_links:read", "payment_links:write", "customers:read",
+    "account:read", "account:write", "products:read", "products:write", "prices:read", "prices:write",
+    "tax_rates:read", "tax_rates:write", "payment_links:read", "payment_links:write", "customers:read",
     "customers:write", "checkouts:read", "invoices:read", "subscriptions:read", "subscriptions:write",
     "payments:read", "events:read", ALL_SCOPES,
 })  # fmt: skip

@@ -8,6 +8,7 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Any, Final, TypeVar
 
+from chalicelib.domain.documents.catalogue import Price, Product, TaxRate
 from chalicelib.domain.documents.checkouts import Checkout
 from chalicelib.domain.documents.customers import Customer
 from chalicelib.domain.documents.events import Event
@@ -27,7 +28,10 @@ _WORDS: Final[Mapping[type[Any], str]] = MappingProxyType(
         Invoice: "invoice",
         Payment: "payment",
         PaymentLink: "payment link",
+        Price: "price",
+        Product: "product",
         Subscription: "subscription",
+        TaxRate: "tax rate",
     }
 )
 
@@ -37,6 +41,7 @@ _OWNERS: Final[Mapping[str, tuple[type[Any], Index]]] = MappingProxyType(
         "subscription": (Subscription, Index.BY_SUBSCRIPTION),
         "invoice": (Invoice, Index.BY_INVOICE),
         "payment_link": (PaymentLink, Index.BY_PAYMENT_LINK),
+        "product": (Product, Index.BY_PRODUCT),
     }
 )
 

@@ -9,6 +9,7 @@ from operator import attrgetter
 from types import MappingProxyType
 from typing import Any, Final
 
+from chalicelib.domain.documents.catalogue import Price, Product, TaxRate
 from chalicelib.domain.documents.checkouts import Checkout
 from chalicelib.domain.documents.customers import Customer, CustomerByEmail
 from chalicelib.domain.documents.intake import EventSweep, StripeEvent
@@ -86,6 +87,15 @@ KINDS: Final = (
     Kind(AccountOwner, "account_owner", "account"),
     Kind(NumberSeries, "number_series", "number series"),
     Kind(ApiKey, "api_key", "API key"),
+    Kind(Product, "product", "product", "prod", {Index.BY_MERCHANT: _merchant}),
+    Kind(
+        Price,
+        "price",
+        "price",
+        "price",
+        {Index.BY_MERCHANT: _merchant, Index.BY_PRODUCT: attrgetter("product_id")},
+    ),
+    Kind(TaxRate, "tax_rate", "tax rate", "txr", {Index.BY_MERCHANT: _merchant}),
     Kind(Customer, "customer", "customer", "cus", {Index.BY_MERCHANT: _merchant}),
     Kind(CustomerByEmail, "customer_by_email", "customer"),
     Kind(PaymentLink, "payment_link", "payment link", "plink", {Index.BY_MERCHANT: _merchant}),

@@ -105,6 +105,10 @@ class Speech:
         """`Spring offer −$5.00`, under the line's name; empty without one."""
         return documents.line_discount_words(line, self.locale)
 
+    def units(self, line: LineView) -> str:
+        """`3 × $20.00`, under the line's name; empty for one unit."""
+        return documents.units_words(line, self.locale)
+
     def payment(self, row: PaymentRow) -> str:
         """`Paid 5 March 2027 with Visa ending 4242`."""
         return documents.payment_label(row, self.timezone, self.locale)

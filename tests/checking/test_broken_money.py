@@ -15,6 +15,7 @@ from chalicelib.domain.documents.merchants import NumberSeries
 from chalicelib.domain.documents.parts import AttemptOutcome, Part
 from chalicelib.domain.machines import InvoiceStatus, PartAction, PaymentStatus
 from chalicelib.domain.money.amounts import Money
+from chalicelib.domain.pricing import PriceModel, Tier, TierTable
 from chalicelib.domain.totals import compute_totals
 from tests.checking.broken import declined, issued, messages, paid, renewed, wrong
 from tests.services.shop import Shop, usd
@@ -236,6 +237,19 @@ def test_i14_lines_that_make_something_else(shop: Shop) -> None:
     assert messages(shop) == ["its lines make no totals: A discount is either an amount or a percentage."]
     shop.store.overwrite(replace(invoice, lines=(replace(invoice.lines[0], unit_amount=Money(4_900, "eur")),)))
     assert messages(shop) == ["its lines are not all in usd"]
+
+
+def test_i14_tiers_that_make_something_else_than_was_billed(shop: Shop) -> None:
+    invoice = issued(shop)
+    stairs = TierTable(PriceModel.STAIRSTEP, (Tier(5, usd(4_900)), Tier(None, usd(6_000))))
+    line = replace(invoice.lines[0], unit_amount=None, tiers=stairs, quantity=5)
+    shop.store.overwrite(replace(invoice, lines=(line,)))
+    assert wrong(shop) == set()
+    shop.store.overwrite(replace(invoice, lines=(replace(line, quantity=6),)))
+    assert messages(shop) == ["its lines make 6000 as subtotal, stored is 4900"]
+    inverted = replace(stairs, model=PriceModel.VOLUME)
+    shop.store.overwrite(replace(invoice, lines=(replace(line, tiers=inverted),)))
+    assert messages(shop) == ["its lines make 24500 as subtotal, stored is 4900"]
 
 
 def test_i14_the_sums_of_a_checkout_too(shop: Shop) -> None:

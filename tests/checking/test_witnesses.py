@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from fractions import Fraction
@@ -15,6 +16,7 @@ from chalicelib.domain.billing.schedule import Epoch, Schedule
 from chalicelib.domain.documents.lines import Discount, Fee, LineItem, Tax
 from chalicelib.domain.money.amounts import Money
 from chalicelib.domain.money.currency import step
+from chalicelib.domain.pricing import PriceModel, Tier, TierTable
 from chalicelib.domain.totals import compute_totals
 from chalicelib.services.checking.arithmetic import STEPS, Sums, half_up, sums_of
 from chalicelib.services.checking.calendar import period_end, period_start
@@ -51,6 +53,20 @@ def test_a_document_worked_out_by_hand() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("model", "amounts"),
+    [
+        (PriceModel.VOLUME, [700, 3_500, 3_900, 6_500, 6_600]),
+        (PriceModel.GRADUATED, [700, 3_500, 4_150, 6_750, 7_350]),
+        (PriceModel.STAIRSTEP, [700, 700, 650, 650, 600]),
+    ],
+)
+def test_tiers_worked_out_by_hand(model: PriceModel, amounts: list[int]) -> None:
+    table = TierTable(model, (Tier(5, usd(700)), Tier(10, usd(650)), Tier(None, usd(600))))
+    lines = [LineItem("Fonts", quantity, None, tiers=table) for quantity in (1, 5, 6, 10, 11)]
+    assert list(sums_of(lines, "usd", None, ()).lines) == amounts
+
+
 def test_what_is_charged_in_steps_is_rounded_to_them() -> None:
     sums = sums_of([LineItem("Bread", 1, Money(1_235, "kwd"))], "kwd", None, ())
     assert (sums.total, sums.rounding) == (1_240, 5)
@@ -60,6 +76,13 @@ def test_what_is_charged_in_steps_is_rounded_to_them() -> None:
 def discounts(currency: str) -> st.SearchStrategy[Discount | None]:
     fixed = st.integers(0, 200_000).map(lambda minor: Discount(amount=Money(minor, currency)))
     return st.none() | fixed | PERCENTS.map(lambda percent: Discount(percent=percent))
+
+
+@st.composite
+def tier_tables(draw: st.DrawFn, currency: str) -> TierTable:
+    bounds = sorted(draw(st.sets(st.integers(1, 1_200), max_size=4)))
+    tiers = [Tier(bound, Money(draw(st.integers(0, 100_000)), currency)) for bound in [*bounds, None]]
+    return TierTable(draw(st.sampled_from([model for model in PriceModel if model != "flat"])), tuple(tiers))
 
 
 @st.composite
@@ -76,7 +99,10 @@ def documents(draw: st.DrawFn) -> tuple[list[LineItem], str, Discount | None, li
     fixed = st.integers(0, 5_000).map(lambda minor: Fee("Fee", amount=Money(minor, currency)))
     fees = fixed | PERCENTS.map(lambda percent: Fee("Fee", percent=percent))
     return (
-        draw(st.lists(lines, min_size=1, max_size=5)),
+        [
+            replace(line, unit_amount=None, tiers=draw(tier_tables(currency))) if draw(st.booleans()) else line
+            for line in draw(st.lists(lines, min_size=1, max_size=5))
+        ],
         currency,
         draw(discounts(currency)),
         draw(st.lists(fees, max_size=2)),

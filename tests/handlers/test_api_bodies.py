@@ -11,6 +11,7 @@ from chalicelib.domain.errors import ERROR_CODES
 from tests.handlers.conftest import ApiWorld
 
 VISA = "4242 4242 4242 4242"
+ULID = "01ARZ3NDEKTSV4RRFFQ69G5FAV"
 LINE: dict[str, Any] = {"name": "Portrait", "unit_amount": 14_800, "quantity": 1}
 LINK: dict[str, Any] = {"name": "Portrait session", "currency": "usd", "lines": [LINE]}
 MONTHLY: dict[str, Any] = {"frequency": "monthly"}
@@ -60,7 +61,10 @@ LINK_CASES: list[tuple[dict[str, Any], dict[str, str]]] = [
     ({**LINK, "lines": [LINE] * 201}, {"lines": "out_of_range"}),
     ({**LINK, "lines": [LINE, "line"]}, {"lines.1": "wrong_type"}),
     ({**LINK, "lines": [{**LINE, "description": "é" * 1000}] * 51}, {"lines": "out_of_range"}),
-    (with_line(price="price_1"), {"lines.0.price": "unknown_field"}),
+    (
+        with_line(price="price_1"),
+        {"lines.0.price": "invalid_value", "lines.0.name": "unknown_field", "lines.0.unit_amount": "unknown_field"},
+    ),
     (with_line(optional=True), {"lines.0.optional": "unknown_field"}),
     (with_line(name=...), {"lines.0.name": "missing_field"}),
     (with_line(name="a" * 251), {"lines.0.name": "invalid_text"}),
@@ -100,7 +104,9 @@ LINK_CASES: list[tuple[dict[str, Any], dict[str, str]]] = [
     (with_line(tax={"percent": "100.5"}), {"lines.0.tax.percent": "out_of_range"}),
     (with_line(tax={"inclusive": True}), {"lines.0.tax.percent": "missing_field"}),
     (with_line(tax={"percent": "8", "inclusive": "no"}), {"lines.0.tax.inclusive": "wrong_type"}),
-    (with_line(tax_rate="txr_1"), {"lines.0.tax_rate": "unknown_field"}),
+    (with_line(tax_rate="txr_1"), {"lines.0.tax_rate": "invalid_value"}),
+    (with_line(tax_rate=7), {"lines.0.tax_rate": "wrong_type"}),
+    (with_line(tax_rate=f"txr_{ULID}", tax={"percent": "5"}), {"lines.0.tax": "invalid_value"}),
     ({**LINK, "discount": {"percent": "5", "duration": "twice"}}, {"discount.duration": "invalid_value"}),
     ({**LINK, "discount": {"percent": "5", "duration": 2}}, {"discount.duration": "wrong_type"}),
     ({**LINK, "discount": {"percent": "5", "duration": {"periods": 0}}}, {"discount.duration": "out_of_range"}),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -14,6 +15,11 @@ from tests.handlers.conftest import ApiWorld
 SCOPE_OF_ROUTE = {
     ("GET", "/v1/account"): "account:read",
     ("POST", "/v1/account"): "account:write",
+    **{
+        route: f"{kind}:{'read' if route[0] == 'GET' else 'write'}"
+        for kind, parameter in (("products", "product_id"), ("prices", "price_id"), ("tax_rates", "tax_rate_id"))
+        for route in itertools.product(("GET", "POST"), (f"/v1/{kind}", f"/v1/{kind}/{{{parameter}}}"))
+    },
     ("GET", "/v1/payment_links"): "payment_links:read",
     ("POST", "/v1/payment_links"): "payment_links:write",
     ("GET", "/v1/payment_links/{link_id}"): "payment_links:read",
@@ -37,7 +43,11 @@ SCOPE_OF_ROUTE = {
     ("GET", "/v1/events"): "events:read",
 }
 ROUTES = sorted(SCOPE_OF_ROUTE)
+# The product is the one that `stored` has put: see `send`.
 BODIES = {
+    "/v1/products": {"name": "Prints"},
+    "/v1/prices": {"product": "{product_id}", "currency": "usd", "unit_amount": 2_000},
+    "/v1/tax_rates": {"name": "Sales tax", "percent": "8.875"},
     "/v1/subscriptions/{subscription_id}/cancel": {"at": "now"},
     "/v1/customers": {"email": "ada@example.com"},
     "/v1/payment_links": {
@@ -52,6 +62,9 @@ def stored(world: ApiWorld) -> dict[str, str]:
     """A record of each kind that belongs to the world's merchant, by the name of its path parameter."""
     owner = world.merchant.id
     records = {
+        "product_id": build.product(merchant_id=owner),
+        "price_id": build.price(merchant_id=owner),
+        "tax_rate_id": build.tax_rate(merchant_id=owner),
         "link_id": build.link(merchant_id=owner),
         "customer_id": build.customer(merchant_id=owner),
         "invoice_id": build.invoice(merchant_id=owner),
@@ -65,6 +78,8 @@ def stored(world: ApiWorld) -> dict[str, str]:
 
 def send(world: ApiWorld, method: str, route: str, ids: dict[str, str], key: str | None = "") -> tuple[int, str | None]:
     body = BODIES.get(route, {}) if method == "POST" else None
+    if body and "product" in body:
+        body = {**body, "product": ids["product_id"]}
     answer = world.send(method, route.format(**ids), body, key=key)
     assert answer.headers["request-id"]
     if "error" in answer.body:

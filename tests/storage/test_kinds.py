@@ -51,8 +51,11 @@ def test_the_names_in_stored_rows_are_these() -> None:
         ("number_series", ""),
         ("payment", "pay"),
         ("payment_link", "plink"),
+        ("price", "price"),
+        ("product", "prod"),
         ("stripe_event", ""),
         ("subscription", "sub"),
+        ("tax_rate", "txr"),
     ]
 
 

@@ -113,6 +113,7 @@ CART = replace(
             "All negatives, scanned and kept.",
             recurring=Recurrence(Frequency.ANNUALLY, start=Start(StartType.AFTER_MONTHS, 1)),
             first_charge_at=at(2027, 4, 14),
+            regular_amount=usd(20000),
         ),
     ),
     totals=TotalsView(
@@ -131,7 +132,17 @@ CART = replace(
 NOTHING_TODAY = replace(
     SUBSCRIBE,
     due_today=usd(0),
-    lines=(LineView("Studio membership", 1, usd(4900), usd(0), recurring=MONTHLY, first_charge_at=at(2027, 5, 1)),),
+    lines=(
+        LineView(
+            "Studio membership",
+            1,
+            usd(4900),
+            usd(0),
+            recurring=MONTHLY,
+            first_charge_at=at(2027, 5, 1),
+            regular_amount=usd(4900),
+        ),
+    ),
     totals=TotalsView(usd(0), usd(0)),
     later_charges=(LaterCharge(usd(4900), Frequency.MONTHLY, at(2027, 5, 1), starts_today=False),),
     stripe=replace(STRIPE, mode="setup", setup_future_usage="off_session"),

@@ -36,11 +36,11 @@ def fees_at(fees: Sequence[Fee], index: int) -> tuple[Fee, ...]:
 
 def _share_of(line: LineItem, part: int, whole: int) -> LineItem:
     # A share of several units is one amount: per unit it would be rounded once for each of them.
-    amount = prorate(line.unit_amount * line.quantity, part, whole)
+    amount = prorate(line.amount, part, whole)
     discount = line.discount
     if discount is not None and discount.amount is not None:
         discount = replace(discount, amount=prorate(discount.amount, part, whole))
-    return replace(line, quantity=1, unit_amount=amount, discount=discount)
+    return replace(line, quantity=1, unit_amount=amount, tiers=None, discount=discount)
 
 
 def period_lines(
@@ -51,7 +51,7 @@ def period_lines(
     if share is None or first_period is FirstPeriod.FULL:
         return tuple(lines)
     if first_period is FirstPeriod.FREE:
-        return tuple(replace(line, unit_amount=Money.zero(line.unit_amount.currency), discount=None) for line in lines)
+        return tuple(replace(line, unit_amount=Money.zero(line.currency), tiers=None, discount=None) for line in lines)
     return share_lines(lines, share)
 
 

@@ -8,7 +8,8 @@ from datetime import datetime
 from typing import Any, Final
 
 EVENT_TYPES: Final[frozenset[str]] = frozenset({
-    "account.updated", "customer.created", "customer.updated", "payment_link.created", "payment_link.updated",
+    "account.updated", "product.created", "product.updated", "price.created", "price.updated", "tax_rate.created",
+    "tax_rate.updated", "customer.created", "customer.updated", "payment_link.created", "payment_link.updated",
     "checkout.started", "checkout.completed", "checkout.expired", "invoice.issued", "invoice.paid",
     "invoice.payment_failed", "subscription.created", "subscription.activated", "subscription.updated",
     "subscription.past_due", "subscription.recovered", "subscription.canceled", "subscription.expired",

@@ -3,7 +3,7 @@
 An `Idempotency-Key` header is not looked at yet: a POST that is sent twice is done twice.
 """
 
-from chalicelib.handlers.api import account, billing, customers, events, links, money, subscriptions
+from chalicelib.handlers.api import account, billing, catalogue, customers, events, links, money, subscriptions
 from chalicelib.handlers.api.blueprint import api
 
-__all__ = ["account", "api", "billing", "customers", "events", "links", "money", "subscriptions"]
+__all__ = ["account", "api", "billing", "catalogue", "customers", "events", "links", "money", "subscriptions"]

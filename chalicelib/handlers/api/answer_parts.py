@@ -8,6 +8,7 @@ from typing_extensions import TypedDict  # pydantic reads typing's own from Pyth
 
 from chalicelib.domain.billing.recurrence import Frequency, StartType
 from chalicelib.domain.documents.parts import AttemptOutcome
+from chalicelib.domain.pricing import PriceModel
 from chalicelib.handlers.api.keywords import id_of, shown
 
 AccountId = Annotated[str, id_of("mer")]
@@ -17,7 +18,10 @@ EventId = Annotated[str, id_of("evt")]
 InvoiceId = Annotated[str, id_of("inv")]
 PaymentId = Annotated[str, id_of("pay")]
 PaymentLinkId = Annotated[str, id_of("plink")]
+PriceId = Annotated[str, id_of("price")]
+ProductId = Annotated[str, id_of("prod")]
 SubscriptionId = Annotated[str, id_of("sub")]
+TaxRateId = Annotated[str, id_of("txr")]
 
 Time = Annotated[str, shown("A time in UTC, to the second (RFC 3339).", format="date-time")]
 LocalTime = Annotated[str, shown("The same time as clocks in the subscription's zone show it.", format="date-time")]
@@ -114,15 +118,39 @@ class LineTax(TypedDict):
     inclusive: Annotated[bool, shown("Whether the price contains the tax.")]
 
 
+class TierEnd(TypedDict):
+    """Where a tier ends; it begins one above the tier before it."""
+
+    up_to: Annotated[int | None, shown("The last quantity in the tier; null in the last tier, which has no end.")]
+
+
+class UnitTier(TierEnd):
+    """A tier of a volume or graduated price."""
+
+    unit_amount: Annotated[Minor, shown("What each unit costs.")]
+
+
+class WholeTier(TierEnd):
+    """A tier of a stairstep price."""
+
+    flat_amount: Annotated[Minor, shown("What all units cost together.")]
+
+
 class Line(TypedDict):
-    """A line as it stands on its document."""
+    """A line as it stands on its document: a copy, which no later change of product or price reaches."""
 
     name: str
     description: str | None
     quantity: int
-    unit_amount: Minor
+    unit_amount: Annotated[Minor | None, shown("Null where tiers price the line.")]
+    amount: Annotated[Minor, shown("What the quantity costs, before discounts.")]
+    model: PriceModel
+    tiers: list[UnitTier] | list[WholeTier] | None
+    price: Annotated[PriceId | None, shown("The price it was copied from.")]
+    product: Annotated[ProductId | None, shown("The product it was copied from.")]
     discount: PercentOff | AmountOff | None
     tax: LineTax | None
+    tax_rate: Annotated[TaxRateId | None, shown("The tax rate that its tax was copied from.")]
     recurring: Recurrence | None
 
 

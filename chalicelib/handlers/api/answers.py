@@ -10,9 +10,11 @@ from typing import Annotated, Any, Generic, Literal, TypeVar
 
 from typing_extensions import TypedDict  # pydantic reads typing's own from Python 3.12 on only
 
+from chalicelib.domain.billing.recurrence import Frequency
 from chalicelib.domain.documents.invoices import Collection, CollectionBlock, Source
 from chalicelib.domain.documents.merchants import ConnectionState
 from chalicelib.domain.machines import CheckoutStatus, InvoiceStatus, PartState, PaymentStatus, SubscriptionStatus
+from chalicelib.domain.pricing import PriceModel
 from chalicelib.handlers.api.answer_parts import (
     AccountId,
     AmountFee,
@@ -31,14 +33,20 @@ from chalicelib.handlers.api.answer_parts import (
     PaymentId,
     PaymentLinkId,
     PaymentMethod,
+    Percent,
     PercentFee,
     PercentOffOrder,
     Period,
+    PriceId,
+    ProductId,
     Recurrence,
     SubscriptionId,
+    TaxRateId,
     Time,
     Totals,
+    UnitTier,
     Url,
+    WholeTier,
 )
 from chalicelib.handlers.api.keywords import shown
 
@@ -68,6 +76,60 @@ class Account(TypedDict):
     currency: Currency
     livemode: bool
     connection: Connection
+
+
+class Product(TypedDict):
+    """Something that is sold. An archived one (not `active`) goes on no new line."""
+
+    id: ProductId
+    object: Literal["product"]
+    created_at: Time
+    metadata: Metadata
+    name: str
+    description: str | None
+    sku: str | None
+    image_url: Url | None
+    unit_cost: Annotated[Minor | None, shown("What one costs you.")]
+    currency: Annotated[Currency, shown("The currency of `unit_cost`; prices have their own.")]
+    folder: str | None
+    tax_rate: Annotated[TaxRateId | None, shown("The rate of lines that say nothing of tax.")]
+    active: bool
+
+
+class PriceRhythm(TypedDict):
+    """How often a price is paid."""
+
+    frequency: Frequency
+
+
+class Price(TypedDict):
+    """What a product costs. What it comes to and how often never changes; an archived one goes on no new line."""
+
+    id: PriceId
+    object: Literal["price"]
+    created_at: Time
+    metadata: Metadata
+    product: ProductId
+    currency: Currency
+    model: PriceModel
+    unit_amount: Annotated[Minor | None, shown("What a unit costs in the flat model; null in the others.")]
+    tiers: list[UnitTier] | list[WholeTier] | None
+    recurring: Annotated[PriceRhythm | None, shown("Null for what is paid once.")]
+    nickname: str | None
+    active: bool
+
+
+class TaxRate(TypedDict):
+    """A tax. What it comes to never changes; an archived one goes on no new line."""
+
+    id: TaxRateId
+    object: Literal["tax_rate"]
+    created_at: Time
+    metadata: Metadata
+    name: str
+    percent: Percent
+    inclusive: Annotated[bool, shown("Whether prices contain it.")]
+    active: bool
 
 
 class Customer(TypedDict):

@@ -10,21 +10,32 @@ from datetime import date
 from decimal import Decimal
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
+from pydantic import Discriminator, Field, Tag, ValidationInfo, field_validator, model_validator
 
 from chalicelib.domain.billing.grouping import MOST_LINES
 from chalicelib.domain.billing.recurrence import Frequency, Recurrence, Start, StartType
 from chalicelib.domain.billing.schedule import months_in
 from chalicelib.domain.documents import lines as domain
 from chalicelib.domain.money.amounts import Money
-from chalicelib.handlers.api_types import Amount, Body, DiscountPercent, Quantity, TaxPercent, text, wrong
+from chalicelib.handlers.api_types import (
+    PRICED,
+    WRITTEN,
+    Amount,
+    Body,
+    DiscountPercent,
+    PriceId,
+    Quantity,
+    TaxPercent,
+    TaxRateId,
+    text,
+    wrong,
+)
 from chalicelib.handlers.parsing import parse_timestamp
+from chalicelib.services.catalogue.lines import LineOrder
 
 _MOST_PAYMENTS: Final = 999
 _MOST_DAYS, _MOST_MONTHS = 3650, 120
 _DATE: Final = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
-_LINES_BYTES: Final = 100_000
-"""A link, its checkout and its invoice are one item each in a store that takes 400 KB, and carry all these texts."""
 
 
 class LineDiscount(Body):
@@ -190,35 +201,76 @@ class LineRecurrence(Body):
         return Recurrence(Frequency(self.frequency), self.number_of_payments, self.start.to_domain(), self.anchor_day)
 
 
-class Line(Body):
+class _LineTerms(Body):
+    """What both ways of asking for a line may say."""
+
+    quantity: Quantity
+    description: Annotated[str, text(1000, lines=True)] | None = None
+    discount: LineDiscount | None = None
+    tax_rate: TaxRateId | None = None
+    tax: LineTax | None = None
+    recurring: LineRecurrence | None = None
+
+    @field_validator("tax")
+    @classmethod
+    def _one_of_both(cls, value: LineTax | None, info: ValidationInfo) -> LineTax | None:
+        if value is not None and info.data.get("tax_rate") is not None:
+            raise wrong("invalid_value", "A line has either tax or tax_rate.")
+        return value
+
+
+class Line(_LineTerms):
     """One line, with its price written on it."""
 
     name: Annotated[str, text(250)]
     unit_amount: Amount
-    quantity: Quantity
-    description: Annotated[str, text(1000, lines=True)] | None = None
-    discount: LineDiscount | None = None
-    tax: LineTax | None = None
-    recurring: LineRecurrence | None = None
 
-    def to_domain(self, currency: str) -> domain.LineItem:
-        """The line, in the document's currency."""
-        return domain.LineItem(
-            name=self.name,
+    def to_domain(self, currency: str) -> LineOrder:
+        """The line as it is asked for, in the document's currency."""
+        return LineOrder(
             quantity=self.quantity,
+            name=self.name,
             unit_amount=Money(self.unit_amount, currency),
-            description=self.description,
-            discount=None if self.discount is None else self.discount.to_domain(currency),
-            tax=None if self.tax is None else self.tax.to_domain(),
-            recurring=None if self.recurring is None else self.recurring.to_domain(),
+            **_terms(self, currency),
         )
 
 
-def _short_enough(lines: list[Line]) -> list[Line]:
-    size = sum(len(line.name.encode()) + len((line.description or "").encode()) for line in lines)
-    if size > _LINES_BYTES:
-        raise wrong("out_of_range", f"The names and descriptions have more than {_LINES_BYTES} bytes together.")
-    return lines
+class PricedLine(_LineTerms):
+    """One line of the catalogue. Name and amounts are copied from the price and its product.
+
+    So are a description and a tax, unless the line says another; null says that there is none.
+    """
+
+    price: PriceId
+
+    def to_domain(self, currency: str) -> LineOrder:
+        """The line as it is asked for."""
+        says: set[Literal["description", "tax"]] = set()
+        if "description" not in self.model_fields_set:
+            says.add("description")
+        if not {"tax", "tax_rate"} & self.model_fields_set:
+            says.add("tax")
+        return LineOrder(
+            quantity=self.quantity,
+            price_id=self.price,
+            product_says=frozenset(says),
+            **_terms(self, currency),
+        )
 
 
-Lines = Annotated[list[Line], Field(min_length=1, max_length=MOST_LINES), AfterValidator(_short_enough)]
+def _terms(line: _LineTerms, currency: str) -> dict[str, Any]:
+    return {
+        "description": line.description,
+        "discount": None if line.discount is None else line.discount.to_domain(currency),
+        "tax": None if line.tax is None else line.tax.to_domain(),
+        "tax_rate_id": line.tax_rate,
+        "recurring": None if line.recurring is None else line.recurring.to_domain(),
+    }
+
+
+def _kind_of_line(value: Any) -> str:
+    return PRICED if isinstance(value, dict) and "price" in value else WRITTEN
+
+
+AnyLine = Annotated[Annotated[Line, Tag(WRITTEN)] | Annotated[PricedLine, Tag(PRICED)], Discriminator(_kind_of_line)]
+Lines = Annotated[list[AnyLine], Field(min_length=1, max_length=MOST_LINES)]

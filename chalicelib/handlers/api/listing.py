@@ -34,6 +34,7 @@ _PREFIXES: Final[Mapping[str, str]] = {
     "subscription": "sub",
     "invoice": "inv",
     "payment_link": "plink",
+    "product": "prod",
 }
 
 

@@ -10,6 +10,7 @@ from chalicelib.domain.billing.recurrence import Recurrence, Start, StartType
 from chalicelib.domain.billing.schedule import Period
 from chalicelib.domain.documents.lines import Discount, Fee, LineItem
 from chalicelib.domain.money.amounts import Money
+from chalicelib.domain.pricing import PriceModel, TierTable, model_of
 from chalicelib.domain.totals import Totals
 
 if TYPE_CHECKING:
@@ -95,16 +96,37 @@ def recurrence_out(recurrence: Recurrence) -> answer_parts.Recurrence:
     }
 
 
+def tiers_out(table: TierTable | None) -> list[answer_parts.UnitTier] | list[answer_parts.WholeTier] | None:
+    """The tiers of a price; in stairstep an amount is for all of the tier."""
+    if table is None:
+        return None
+    if table.model is PriceModel.STAIRSTEP:
+        whole: list[answer_parts.WholeTier] = [
+            {"up_to": tier.up_to, "flat_amount": tier.amount.minor} for tier in table.tiers
+        ]
+        return whole
+    each: list[answer_parts.UnitTier] = [
+        {"up_to": tier.up_to, "unit_amount": tier.amount.minor} for tier in table.tiers
+    ]
+    return each
+
+
 def line_out(line: LineItem) -> answer_parts.Line:
-    """A line as it stands on its document."""
+    """A line as it stands on its document. `amount` is before discounts; `unit_amount` is null where tiers price it."""
     tax = line.tax
     return {
         "name": line.name,
         "description": line.description,
         "quantity": line.quantity,
-        "unit_amount": line.unit_amount.minor,
+        "unit_amount": minor(line.unit_amount),
+        "amount": line.amount.minor,
+        "model": model_of(line.pricing),
+        "tiers": tiers_out(line.tiers),
+        "price": line.price_id,
+        "product": line.product_id,
         "discount": line_discount_out(line.discount),
         "tax": None if tax is None else {"percent": percent_out(tax.percent), "inclusive": tax.inclusive},
+        "tax_rate": None if tax is None else tax.rate_id,
         "recurring": None if line.recurring is None else recurrence_out(line.recurring),
     }
 

@@ -1,8 +1,8 @@
 """A document's sums worked out a second time, in fractions and by its own code: the witness against the first.
 
 Nothing of the domain's arithmetic is used. The rules are those of the domain's `totals`, in the same order: quantity
-times unit amount, line discount, order discount, fees, taxes, rounding to what Stripe charges; every fraction once, a
-half away from zero.
+times unit amount or what tiers make of it, line discount, order discount, fees, taxes, rounding to what Stripe charges;
+every fraction once, a half away from zero.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def half_up(value: Fraction) -> int:
 
 def sums_of(lines: Sequence[LineItem], currency: str, discount: Discount | None, fees: Sequence[Fee]) -> Sums:
     """The sums of a document whose amounts are all in `currency`."""
-    amounts = [line.quantity * line.unit_amount.minor for line in lines]
+    amounts = [_amount(line) for line in lines]
     taken = [_taken(amount, line.discount) for amount, line in zip(amounts, lines, strict=True)]
     nets = [amount - off for amount, off in zip(amounts, taken, strict=True)]
     order = _taken(sum(nets), discount)
@@ -75,6 +75,20 @@ def sums_of(lines: Sequence[LineItem], currency: str, discount: Discount | None,
         total=total,
         lines=tuple(totals),
     )
+
+
+def _amount(line: LineItem) -> int:
+    """A line's units at their prices. Tiers are looked at from below: where each begins, and what lies above that."""
+    if line.tiers is None:
+        return 0 if line.unit_amount is None else line.quantity * line.unit_amount.minor
+    prices = [tier.amount.minor for tier in line.tiers.tiers]
+    below = [0, *(tier.up_to for tier in line.tiers.tiers if tier.up_to is not None)]
+    if line.tiers.model == "graduated":
+        # A unit costs its first tier's price and, from each further tier on, what that tier adds or takes off.
+        steps = [price - before for price, before in zip(prices, [0, *prices], strict=False)]
+        return sum(step * max(0, line.quantity - start) for step, start in zip(steps, below, strict=True))
+    price = prices[max(place for place, start in enumerate(below) if start < line.quantity)]
+    return price if line.tiers.model == "stairstep" else price * line.quantity
 
 
 def _taken(base: int, discount: Discount | None) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from chalicelib.domain.documents.catalogue import Price, Product
 from chalicelib.domain.documents.checkouts import Checkout
 from chalicelib.domain.documents.customers import Customer, CustomerByEmail
 from chalicelib.domain.documents.invoices import Invoice
@@ -65,6 +66,13 @@ def _references(record: Record) -> set[str]:
             found = {record.customer_id}
         case Mail():
             found = {record.about_id}
+        case Price():
+            found = {record.product_id}
+        case Product():
+            found = {record.tax_rate_id}
+    if isinstance(record, PaymentLink | Checkout | Invoice | Subscription):
+        for line in record.lines:
+            found |= {line.price_id, line.product_id, None if line.tax is None else line.tax.rate_id}
     return {each for each in found if each is not None}
 
 

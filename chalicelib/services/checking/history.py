@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
+from chalicelib.domain.documents.catalogue import Price, Product, TaxRate
 from chalicelib.domain.documents.checkouts import Checkout
 from chalicelib.domain.documents.customers import Customer
 from chalicelib.domain.documents.events import Event
@@ -19,13 +20,23 @@ from chalicelib.services.checking.books import Books, booked
 from chalicelib.services.checking.report import Finding, Violation
 from chalicelib.services.ports import Record
 
-TOLD_OF: Final[tuple[type[Any], ...]] = (Customer, PaymentLink, Checkout, Invoice, Payment, Subscription)
+TOLD_OF: Final[tuple[type[Any], ...]] = (
+    Product,
+    Price,
+    TaxRate,
+    Customer,
+    PaymentLink,
+    Checkout,
+    Invoice,
+    Payment,
+    Subscription,
+)
 """The kinds whose changes the log tells."""
 
 ONCE: Final = frozenset({
-    "customer.created", "payment_link.created", "checkout.started", "checkout.completed", "invoice.issued",
-    "invoice.paid", "payment.succeeded", "payment.settled", "subscription.created", "subscription.activated",
-    "subscription.canceled", "subscription.expired",
+    "product.created", "price.created", "tax_rate.created", "customer.created", "payment_link.created",
+    "checkout.started", "checkout.completed", "invoice.issued", "invoice.paid", "payment.succeeded", "payment.settled",
+    "subscription.created", "subscription.activated", "subscription.canceled", "subscription.expired",
 })  # fmt: skip
 """What happens to one record at most once."""
 
@@ -64,6 +75,12 @@ def _last_shown(events: Sequence[Event]) -> set[str]:
 def _due(books: Books, record: Record) -> set[str]:
     """The types of event that a record must have by now."""
     match record:
+        case Product():
+            return {"product.created"}
+        case Price():
+            return {"price.created"}
+        case TaxRate():
+            return {"tax_rate.created"}
         case Customer():
             return {"customer.created"}
         case PaymentLink():

@@ -49,7 +49,7 @@ def _does_not_add_up(totals: Totals) -> str:
 
 
 def _is_not_what_lines_make(invoice: Invoice) -> str:
-    if {line.unit_amount.currency for line in invoice.lines} - {invoice.currency}:
+    if {line.currency for line in invoice.lines} - {invoice.currency}:
         return f"its lines are not all in {invoice.currency}"
     try:
         again = compute_totals(invoice.lines, currency=invoice.currency, discount=invoice.discount, fees=invoice.fees)

@@ -96,6 +96,7 @@ class Index(StrEnum):
     BY_SUBSCRIPTION = "by_subscription"
     BY_INVOICE = "by_invoice"
     BY_PAYMENT_LINK = "by_payment_link"
+    BY_PRODUCT = "by_product"
 
 
 DEPLOYMENT: Final = "deployment"

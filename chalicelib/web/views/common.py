@@ -10,6 +10,7 @@ from typing import Literal
 from chalicelib.domain.billing.recurrence import Frequency, Recurrence
 from chalicelib.domain.billing.stretches import Stretch
 from chalicelib.domain.money.amounts import Money
+from chalicelib.domain.pricing import Portion
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,23 +70,27 @@ class MethodView:
 class LineView:
     """One line as this document bills it.
 
-    `amount` is what the line adds to the document's subtotal: quantity x unit amount before any discount, and zero
-    for a line whose first charge is later. `discount` is the line's own discount, as a positive amount.
+    `amount` is what the line adds to the document's subtotal: what its units cost before any discount, and zero for a
+    line whose first charge is later; `regular_amount` is what it will cost then. `unit_amount` is None where
+    the units have no one price: then `portions` tell the units at each price, or are empty where all of them are sold
+    for one sum. `discount` is the line's own discount, as a positive amount.
     `first_charge_at` is None for a line that is charged by this document.
     `period_start` and `period_end` (half-open) belong to a line that bills one period of a subscription.
     """
 
     name: str
     quantity: int
-    unit_amount: Money
+    unit_amount: Money | None
     amount: Money
     description: str | None = None
     discount: Money | None = None
     discount_name: str | None = None
     recurring: Recurrence | None = None
     first_charge_at: datetime | None = None
+    regular_amount: Money | None = None
     period_start: datetime | None = None
     period_end: datetime | None = None
+    portions: tuple[Portion, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

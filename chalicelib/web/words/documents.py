@@ -6,7 +6,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Literal
 
-from chalicelib.web.formatting import NBSP, days_between, format_date, format_money, format_percent, isolate
+from chalicelib.web.formatting import (
+    NBSP,
+    days_between,
+    format_date,
+    format_money,
+    format_number,
+    format_percent,
+    isolate,
+)
 from chalicelib.web.views.common import DiscountRow, LineView, MethodView, TaxRow
 from chalicelib.web.views.invoice import InvoicePage, InvoiceStanding, PaymentRow
 
@@ -21,6 +29,9 @@ _BRANDS: Final[dict[str, str]] = {
     "unionpay": "UnionPay",
     "visa": "Visa",
 }
+
+MOST_PORTIONS: Final = 4
+"""Tiers that are spelled out under one line."""
 
 
 def method_words(method: MethodView) -> str:
@@ -42,6 +53,25 @@ def discount_label(row: DiscountRow) -> str:
     """`Discount`, with its code or name."""
     called = row.code or row.name
     return f"Discount {isolate(called)}" if called else "Discount"
+
+
+def units_words(line: LineView, locale: str = "en", times: str = f"{NBSP}×{NBSP}") -> str:
+    """`3 × $20.00`, by tiers `5 × $7.00 + 1 × $6.50`, `Quantity 7` for one sum; empty for one unit: that is its price.
+
+    More than a few tiers are no words any more, and only the quantity is said.
+    """
+    if line.quantity == 1:
+        return ""
+    if line.unit_amount is not None:
+        return f"{format_number(line.quantity, locale)}{times}{format_money(line.unit_amount, locale)}"
+    priced = [(portion.quantity, portion.unit_amount) for portion in line.portions]
+    if not priced or len(priced) > MOST_PORTIONS:
+        return f"Quantity{NBSP}{format_number(line.quantity, locale)}"
+    return " + ".join(
+        f"{format_number(quantity, locale)}{times}{format_money(price, locale)}"
+        for quantity, price in priced
+        if price is not None
+    )
 
 
 def line_discount_words(line: LineView, locale: str = "en") -> str:

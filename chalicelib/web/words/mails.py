@@ -9,7 +9,7 @@ from chalicelib.web.formatting import format_date, format_money, isolate, shorte
 from chalicelib.web.views.common import LineView, TotalsView
 from chalicelib.web.views.mail import ReceiptMail
 from chalicelib.web.views.receipt import ReceiptOutcome
-from chalicelib.web.words.documents import discount_label, method_words, tax_label
+from chalicelib.web.words.documents import discount_label, method_words, tax_label, units_words
 from chalicelib.web.words.schedule import cancel_links, next_charge_sentence, per
 
 MAX_SUBJECT: Final = 60
@@ -138,8 +138,9 @@ def totals_rows(totals: TotalsView, locale: str = "en") -> tuple[tuple[str, str,
 
 def _line(line: LineView, locale: str) -> str:
     name = isolate(shorten(line.name, 200))
-    if line.quantity != 1:
-        name += f", {line.quantity} x {format_money(line.unit_amount, locale)}"
+    units = units_words(line, locale, " x ")
+    if units:
+        name += f", {units}"
     if line.recurring:
         name += f" ({per(line.recurring.frequency)})"
     return f"{name}: {format_money(line.amount, locale)}"
