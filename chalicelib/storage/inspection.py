@@ -16,6 +16,9 @@ from chalicelib.storage.schema import HEAD, StoreConfig, connect
 
 T = TypeVar("T")
 
+SCAN_SECONDS: Final = 30.0
+"""For one page of a scan: nobody waits for it, and a megabyte of rows takes longer than one."""
+
 _TYPES: Final = {kind.name: kind.type for kind in KINDS}
 
 
@@ -27,7 +30,7 @@ class DynamoInspection:
     ) -> None:
         """`page` is the most rows of one request; None leaves it to DynamoDB's megabyte."""
         self._config = config
-        self._connection = connect(config, seam)
+        self._connection = connect(config, seam, read_seconds=SCAN_SECONDS)
         self._patience = patience or Patience()
         self._page = page
 

@@ -49,17 +49,18 @@ class _SeamedConnection(Connection):
         return client
 
 
-def connect(config: StoreConfig, seam: Seam = OPEN) -> Connection:
+def connect(config: StoreConfig, seam: Seam = OPEN, *, read_seconds: float = READ_SECONDS) -> Connection:
     """A connection that knows the three tables, so that it never has to ask for their descriptions.
 
-    It sends each request once: the callers say what may be sent again, since only they know what a lost reply means.
+    `read_seconds` is how long one answer may take. It sends each request once: the callers say what may be sent again,
+    since only they know what a lost reply means.
     """
     connection = _SeamedConnection(
         seam,
         region=config.region,
         host=config.endpoint_url,
         connect_timeout_seconds=CONNECT_SECONDS,
-        read_timeout_seconds=READ_SECONDS,
+        read_timeout_seconds=read_seconds,
         max_retry_attempts=0,
         max_pool_connections=MOST_CONNECTIONS,
     )

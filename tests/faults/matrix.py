@@ -6,16 +6,19 @@ and then everything that comes again by itself comes again. So the runs of a gro
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from copy import deepcopy
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import Enum
 from itertools import cycle
+from typing import Any
 
 from infra.local.faults import ANY, Call, Fault, FaultKind, Killed
 from tests.faults.books import Books
 from tests.faults.coverage import calls_to_the_world
+from tests.faults.photograph import Photograph
 from tests.faults.shop import NOT_DONE, Case, Shop, kill
 from tests.faults.table import PROPERTY
 from tests.faults.world import World
@@ -96,11 +99,51 @@ def ways(flows: Sequence[Flow]) -> list[Way]:
     return found
 
 
+Beginning = tuple[Callable[[Shop], Case], Callable[[Shop], None], int]
+"""How cases are prepared, the time that passes then, and how many they are."""
+
+
+class Beginnings:
+    """Worlds with cases in them, made once each."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._made: dict[Beginning, tuple[Photograph, Mapping[str, Any], list[Case]]] = {}
+
+    def shop(self, flow: Flow, number: int, *, tokens: bool = True, two: bool = False) -> tuple[Shop, list[Case]]:
+        """A shop in which every case is ready to be stopped."""
+        key = (flow.prepare, flow.later, number)
+        if key not in self._made:
+            self._made[key] = self._make(flow, number)
+        seen, memory, cases = self._made[key]
+        self._world.put_back(seen, tokens=tokens)
+        shop, cases = Shop.remembering(memory, self._world, two=two), deepcopy(cases)
+        try:
+            for step in flow.ready:
+                for case in cases:
+                    step(shop, case)
+        except BaseException:
+            shop.close()
+            raise
+        return shop, cases
+
+    def _make(self, flow: Flow, number: int) -> tuple[Photograph, Mapping[str, Any], list[Case]]:
+        self._world.put_back()
+        shop = Shop(self._world)
+        try:
+            cases = [flow.prepare(shop) for _ in range(number)]
+            flow.later(shop)
+            return self._world.photograph(), shop.memory(), cases
+        finally:
+            shop.close()
+
+
 class Matrix:
     """The groups that were run, and where the program was stopped in them."""
 
     def __init__(self, world: World) -> None:
         self._world = world
+        self._beginnings = Beginnings(world)
         self._steps: dict[str, int] = {}
         self._run: set[str] = set()
 
@@ -108,9 +151,9 @@ class Matrix:
         """Run a group and add it to the table. Fails where anything is not right in the end."""
         flow = way.flow
         if flow.name not in self._steps and not flow.in_place:
-            self._steps[flow.name] = len(record(self._world, flow))
+            self._steps[flow.name] = len(record(self._beginnings, flow))
         self._run.add(str(way))
-        stopped = Group(self._world, way, self._steps.get(flow.name, 0))
+        stopped = Group(self._world, self._beginnings, way, self._steps.get(flow.name, 0))
         try:
             stopped.run()
         finally:
@@ -132,24 +175,13 @@ class Matrix:
         return missing
 
 
-def record(world: World, flow: Flow) -> list[Call]:
+def record(beginnings: Beginnings, flow: Flow) -> list[Call]:
     """The calls of a clean run."""
-    world.put_back()
-    shop = Shop(world, two=False)
+    shop, [case] = beginnings.shop(flow, 1)
     try:
-        [case] = _prepared(shop, flow, 1)
         return _recorded(shop, flow, case)
     finally:
         shop.close()
-
-
-def _prepared(shop: Shop, flow: Flow, number: int) -> list[Case]:
-    cases = [flow.prepare(shop) for _ in range(number)]
-    flow.later(shop)
-    for step in flow.ready:
-        for case in cases:
-            step(shop, case)
-    return cases
 
 
 def _recorded(shop: Shop, flow: Flow, case: Case) -> list[Call]:
@@ -162,18 +194,21 @@ def _recorded(shop: Shop, flow: Flow, case: Case) -> list[Call]:
 class Group:
     """One flow in one shop, stopped at every step. `steps`, `runs` and `held` are right once it has run."""
 
-    def __init__(self, world: World, way: Way, steps: int) -> None:
+    def __init__(self, world: World, beginnings: Beginnings, way: Way, steps: int) -> None:
         self.steps = steps
         self.runs = self.held = 0
         self._world = world
+        self._beginnings = beginnings
         self._way = way
 
     def run(self) -> None:
         """Stop it everywhere, let the time pass, let everything come again, and look."""
-        self._world.put_back(tokens=self._way.mode is not Mode.NO_TOKENS)
-        shop = Shop(self._world, two=self._way.mode is Mode.TWO)
+        flow = self._way.flow
+        number = CASES_IN_PLACE if flow.in_place else len(_plans(self.steps, self._way))
+        tokens, two = self._way.mode is not Mode.NO_TOKENS, self._way.mode is Mode.TWO
+        shop, cases = self._beginnings.shop(flow, number, tokens=tokens, two=two)
         try:
-            cases = self._stopped(shop)
+            self._stop(shop, cases)
             shop.died_at = self._world.clock.now()
             shop.let_pass(DELAYS[self._way.delay])
             self._come_right(shop, cases)
@@ -182,22 +217,17 @@ class Group:
             shop.close()
         self.held = self.runs
 
-    def _stopped(self, shop: Shop) -> list[Case]:
+    def _stop(self, shop: Shop, cases: list[Case]) -> None:
         flow = self._way.flow
         if flow.in_place:
-            cases = _prepared(shop, flow, CASES_IN_PLACE)
             self.steps = len(_recorded(shop, flow, cases[0]))
-            plans = _plans(self.steps, self._way)
-        else:
-            plans = _plans(self.steps, self._way)
-            cases = _prepared(shop, flow, len(plans))
+        plans = _plans(self.steps, self._way)
         self.runs = len(plans)
         for position, (case, plan) in enumerate(zip(cycle(cases), plans, strict=False)):
             with self._world.seam.life([plan]) as life, suppress(Killed, *NOT_DONE):
                 flow.run(shop, case)
             assert life.killed or plan.kind is FaultKind.LOST_REPLY, f"step {position} never came: {life.calls}"
         self._world.sandbox.behave()
-        return cases
 
     def _come_right(self, shop: Shop, cases: list[Case]) -> None:
         for span in (timedelta(0), timedelta(minutes=11)):

@@ -6,11 +6,11 @@ import json
 import random
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from copy import deepcopy
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from itertools import count
-from typing import Any
+from typing import Any, Self
 
 from chalicelib.domain.billing.recurrence import Frequency, Recurrence
 from chalicelib.domain.documents.checkouts import Checkout
@@ -94,10 +94,14 @@ class Case:
     secret: str = ""
 
 
+_OWN = frozenset({"world", "two", "died_again", "_pool"})
+"""What no shop takes over from another."""
+
+
 class Shop:
     """A merchant of a world that was just put back."""
 
-    def __init__(self, world: World, *, two: bool) -> None:
+    def __init__(self, world: World, *, two: bool = False) -> None:
         self.world = world
         self.two = self.died_again = two
         self.merchant, _ = create_merchant(
@@ -119,8 +123,21 @@ class Shop:
         self._outbox: dict[tuple[str, MailKind], Mail] = {}
         self._taken_in: set[str] = set()
         self._chance = random.Random(7)
-        self._emails = count(1)
+        self._buyers = 0
         self._pool = ThreadPoolExecutor(2)
+
+    def memory(self) -> dict[str, Any]:
+        """What a shop knows of its world: for `remembering`, in that world put back."""
+        return {name: deepcopy(value) for name, value in vars(self).items() if name not in _OWN}
+
+    @classmethod
+    def remembering(cls, memory: Mapping[str, Any], world: World, *, two: bool) -> Self:
+        """A shop in a world that was put back to when this was remembered."""
+        shop = cls.__new__(cls)
+        vars(shop).update(deepcopy(dict(memory)))
+        shop.world, shop.two, shop.died_again = world, two, two
+        shop._pool = ThreadPoolExecutor(2)
+        return shop
 
     def close(self) -> None:
         """End the second runner."""
@@ -152,7 +169,9 @@ class Shop:
 
     def buyer(self, link: PaymentLink, behaves: str = "pm_card_visa") -> Case:
         """A buyer with a checkout of their own and a card at hand."""
-        ports, number = self.world.ports, next(self._emails)
+        ports = self.world.ports
+        self._buyers += 1
+        number = self._buyers
         now = self.world.clock.now()
         form = Submit(
             merchant_slug="pinewood",

@@ -35,6 +35,8 @@ from infra.local.stripe_sandbox import StripeSandbox
 from infra.local.tables import TEMPLATE, create_tables, drop_tables
 from tests.fakes.dynamodb_proxy import DynamoProxy
 from tests.fakes.world import FakeClock, FakeMailer, FakeQueues
+from tests.faults import photograph
+from tests.faults.photograph import Photograph, Tables
 from tests.faults.seam import WatchedSeam
 
 ACCOUNT = "acct_pinewood"
@@ -122,6 +124,8 @@ class World:
         self.sandbox.add_account(ACCOUNT)
         self.tables = config
         assert config.endpoint_url is not None
+        names = (config.records_table, config.events_table, config.timers_table)
+        self._rows = Tables(config.endpoint_url, config.region, names)
         self._proxy = DynamoProxy(config.endpoint_url, keep_tokens=False)
         self._proxy.__enter__()
         self.settings = _settings(config, self.sandbox.start())
@@ -142,8 +146,12 @@ class World:
         self._proxy.__exit__(None, None, None)
         assert self.sandbox.bad_replies == []
 
-    def put_back(self, *, tokens: bool = True) -> None:
-        """Nothing stored, nothing sent, nothing known at Stripe; time goes on."""
+    def photograph(self) -> Photograph:
+        """Everything as it is now, to be put back later."""
+        return photograph.take(self.clock, self._rows, self.sandbox, self.queues, self.mailer)
+
+    def put_back(self, seen: Photograph | None = None, *, tokens: bool = True) -> None:
+        """Everything as it was seen; without that nothing stored, sent or known at Stripe, and time goes on."""
         names = {
             "RecordsTable": self.tables.records_table,
             "EventsTable": self.tables.events_table,
@@ -157,7 +165,10 @@ class World:
             self.queues.take(queue)
         self.mailer.forget()
         self.seam.clear()
-        self.clock.advance(timedelta(days=1))
+        if seen is None:
+            self.clock.advance(timedelta(days=1))
+        else:
+            photograph.put_back(seen, self.clock, self._rows, self.sandbox, self.queues, self.mailer)
         self.ports = self._with_tokens if tokens else self._without_tokens
         wiring.configure(self.settings, self.clock, self.seam)
         wiring.replace_ports(self.ports, self.inspection, self.ledger)
