@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Annotated, Any, Final, TypeVar
 
@@ -19,6 +20,7 @@ from chalicelib.domain.errors import ERROR_CODES, FieldError, InvalidValue
 from chalicelib.domain.ids import is_ulid
 from chalicelib.domain.money.currency import MAXIMUM_CHARGE, is_currency
 from chalicelib.domain.text import holds_card_number, is_clean
+from chalicelib.handlers.api.keywords import Keywords, id_of, shown
 from chalicelib.handlers.parsing import refused
 
 MOST_ERRORS: Final = 500
@@ -109,7 +111,17 @@ _LONGEST_URL: Final = 2000
 _NOT_ON_STATEMENTS: Final = frozenset("<>\\'\"*")
 
 
-def text(longest: int, *, lines: bool = False) -> AfterValidator:
+@dataclass(frozen=True, slots=True, eq=False)
+class Checked(AfterValidator):
+    """A check of ours, with the keywords by which the API's document describes it."""
+
+    keywords: Keywords = field(kw_only=True)
+
+    def __get_pydantic_json_schema__(self, schema: Any, handler: Callable[[Any], dict[str, Any]]) -> dict[str, Any]:
+        return self.keywords.__get_pydantic_json_schema__(schema, handler)
+
+
+def text(longest: int, *, lines: bool = False) -> Checked:
     """A text of 1 to `longest` characters, not blank, without control characters and card numbers."""
 
     def check(value: str) -> str:
@@ -119,7 +131,9 @@ def text(longest: int, *, lines: bool = False) -> AfterValidator:
             raise wrong("invalid_text", f"This must have at most {longest} characters.")
         return _clean(value, lines=lines)
 
-    return AfterValidator(check)
+    breaks = "Line breaks are kept." if lines else "No line breaks."
+    words = f"Not blank, without control characters and card numbers. {breaks}"
+    return Checked(check, keywords=shown(words, minLength=1, maxLength=longest))
 
 
 def _clean(value: str, *, lines: bool = False) -> str:
@@ -178,21 +192,27 @@ def _https_url(value: str) -> str:
     return _clean(value)
 
 
-def _reference(prefix: str, what: str) -> AfterValidator:
+def _reference(prefix: str, what: str) -> Checked:
     def check(value: str) -> str:
         if not value.startswith(f"{prefix}_") or not is_ulid(value.removeprefix(f"{prefix}_")):
             raise wrong("invalid_value", f"There is no such {what}.")
         return value
 
-    return AfterValidator(check)
+    return Checked(check, keywords=id_of(prefix))
 
 
-Email = Annotated[str, AfterValidator(_email)]
-Phone = Annotated[str, AfterValidator(_phone)]
-Language = Annotated[str, AfterValidator(_language)]
-StatementName = Annotated[str, AfterValidator(_statement_name)]
-TimeZone = Annotated[str, AfterValidator(_timezone)]
-HttpsUrl = Annotated[str, AfterValidator(_https_url)]
+Email = Annotated[str, AfterValidator(_email), shown("One plain address.", format="email", maxLength=254)]
+Phone = Annotated[str, AfterValidator(_phone), shown(pattern=f"^{_PHONE.pattern}$", examples=["+1 212 555 0123"])]
+Language = Annotated[str, AfterValidator(_language), shown(pattern=f"^{_LANGUAGE.pattern}$", examples=["pt-BR"])]
+StatementName = Annotated[
+    str,
+    AfterValidator(_statement_name),
+    shown("Printable ASCII with a letter, without < > \\ ' \" and *.", minLength=5, maxLength=22),
+]
+TimeZone = Annotated[str, AfterValidator(_timezone), shown("A name of the IANA time zone database.")]
+HttpsUrl = Annotated[
+    str, AfterValidator(_https_url), shown("An address that begins with https.", format="uri", maxLength=_LONGEST_URL)
+]
 PriceId = Annotated[str, _reference("price", "price")]
 ProductId = Annotated[str, _reference("prod", "product")]
 TaxRateId = Annotated[str, _reference("txr", "tax rate")]
@@ -225,9 +245,12 @@ def _currency(value: str) -> str:
 Amount = Annotated[int, Field(ge=0, le=MAXIMUM_CHARGE)]
 """Minor units, at most eight digits."""
 Quantity = Annotated[int, Field(ge=1, le=999_999)]
-DiscountPercent = Annotated[str, AfterValidator(_percent(zero=False))]
-TaxPercent = Annotated[str, AfterValidator(_percent(zero=True))]
-Currency = Annotated[str, AfterValidator(_currency)]
+_PERCENT_WORDS: Final = shown(pattern=f"^{_PERCENT.pattern}$", examples=["12.5"])
+DiscountPercent = Annotated[str, AfterValidator(_percent(zero=False)), _PERCENT_WORDS]
+TaxPercent = Annotated[str, AfterValidator(_percent(zero=True)), _PERCENT_WORDS]
+Currency = Annotated[
+    str, AfterValidator(_currency), shown("ISO 4217, in lower case.", pattern="^[a-z]{3}$", examples=["usd"])
+]
 
 
 # --- metadata ---------------------------------------------------------------------------------------------------------
@@ -248,4 +271,13 @@ def _metadata(value: dict[str, str]) -> dict[str, str]:
     return value
 
 
-Metadata = Annotated[dict[str, str], AfterValidator(_metadata)]
+Metadata = Annotated[
+    dict[str, str],
+    AfterValidator(_metadata),
+    shown(
+        "Your own keys and values.",
+        maxProperties=_MOST_KEYS,
+        propertyNames={"minLength": 1, "maxLength": _LONGEST_KEY},
+        additionalProperties={"type": "string", "maxLength": _LONGEST_VALUE},
+    ),
+]

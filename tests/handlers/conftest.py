@@ -5,7 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
@@ -14,10 +14,13 @@ from chalice.app import Chalice, Response
 from chalicelib import wiring
 from chalicelib.domain.documents.merchants import ApiKey, Merchant, api_key_id
 from chalicelib.handlers.api import api
+from chalicelib.handlers.api.operations import OUTSIDE
 from chalicelib.services.merchants import create_api_key, create_merchant, hash_api_key
 from chalicelib.services.ports import Insert, Record, Update
 from chalicelib.settings import Settings
 from infra.local.gateway import WebServer
+from tests.api_routes import APP, ROUTES
+from tests.conformance import Conformance
 from tests.fakes.ports import FakePorts
 from tests.fakes.storage import FakeStore
 from tests.fakes.stripe import FakeStripe
@@ -71,6 +74,7 @@ class ApiWorld:
     merchant: Merchant
     key: str
     clock: FakeClock
+    documented: Conformance = field(repr=False)
 
     def send(
         self,
@@ -82,7 +86,10 @@ class ApiWorld:
         raw: bytes | None = None,
         headers: dict[str, str] | None = None,
     ) -> Answer:
-        """One request; `key` None sends none. `raw` is sent as it is, with only the headers given."""
+        """One request; `key` None sends none. `raw` is sent as it is, with only the headers given.
+
+        Every answer is held against the API's document, whatever the test asked for.
+        """
         sent = dict(headers or {})
         if key is not None:
             sent["Authorization"] = f"Bearer {key or self.key}"
@@ -95,9 +102,13 @@ class ApiWorld:
             connection.request(method, path, data, sent)
             response = connection.getresponse()
             text = response.read()
-            return Answer(response.status, {k.lower(): v for k, v in response.getheaders()}, json.loads(text))
+            answer = Answer(response.status, {k.lower(): v for k, v in response.getheaders()}, json.loads(text))
         finally:
             connection.close()
+        if path not in OUTSIDE:
+            misfit = self.documented.wrong(method, path, answer.status, answer.body)
+            assert misfit is None, misfit
+        return answer
 
     def get(self, path: str, **options: Any) -> Answer:
         """GET."""
@@ -132,10 +143,8 @@ class ApiWorld:
 
 @pytest.fixture(scope="session")
 def api_app() -> Chalice:
-    """An app of the API alone. A blueprint answers for the app that it was registered with last, so there is one."""
-    app = Chalice("till-api-test", configure_logs=False)
-    app.register_blueprint(api)
-    return app
+    """An app of the API alone."""
+    return APP
 
 
 @pytest.fixture(scope="session")
@@ -153,8 +162,14 @@ def api_port(api_app: Chalice) -> Iterator[int]:
         server.stop()
 
 
+@pytest.fixture(scope="session")
+def documented() -> Conformance:
+    """The API's document, to hold answers against."""
+    return Conformance(ROUTES)
+
+
 @pytest.fixture
-def api_world(api_app: Chalice, api_port: int, monkeypatch: pytest.MonkeyPatch) -> ApiWorld:
+def api_world(api_app: Chalice, api_port: int, documented: Conformance, monkeypatch: pytest.MonkeyPatch) -> ApiWorld:
     """A fresh store behind the API, with one merchant that can take payments."""
     # Another test may have imported the real app since, and taken the blueprint along.
     monkeypatch.setattr(api, "_current_app", api_app)
@@ -173,4 +188,4 @@ def api_world(api_app: Chalice, api_port: int, monkeypatch: pytest.MonkeyPatch) 
         ready=True,
         support_email="hello@pinewood.example",
     )
-    return ApiWorld(api_port, store, ports, merchant, key, clock)
+    return ApiWorld(api_port, store, ports, merchant, key, clock, documented)

@@ -138,9 +138,9 @@ def test_a_payment_has_no_fee_until_stripe_has_said_it(api_world: ApiWorld) -> N
 
 
 def test_a_checkout_names_its_invoice_once_there_is_one(api_world: ApiWorld) -> None:
-    open_one = build.checkout(merchant_id=OWNER)
+    open_one, made = build.checkout(merchant_id=OWNER), build.new_id("sub")
     done = build.checkout(
-        merchant_id=OWNER, status=CheckoutStatus.COMPLETED, completed_at=later(minutes=1), subscription_ids=("sub_1",)
+        merchant_id=OWNER, status=CheckoutStatus.COMPLETED, completed_at=later(minutes=1), subscription_ids=(made,)
     )
     api_world.put(open_one, done)
     body = api_world.get(f"/v1/checkouts/{open_one.id}").body
@@ -158,7 +158,7 @@ def test_a_checkout_names_its_invoice_once_there_is_one(api_world: ApiWorld) -> 
     assert [body[name] for name in ("status", "invoice", "subscriptions", "completed_at")] == [
         "completed",
         done.invoice_id,
-        ["sub_1"],
+        [made],
         "2027-01-15T12:01:00Z",
     ]
 

@@ -3,7 +3,19 @@
 An `Idempotency-Key` header is not looked at yet: a POST that is sent twice is done twice.
 """
 
-from chalicelib.handlers.api import account, billing, catalogue, customers, events, links, money, subscriptions
+from chalicelib.handlers.api import (
+    account,
+    billing,
+    catalogue,
+    customers,
+    documentation,
+    events,
+    links,
+    money,
+    subscriptions,
+)
 from chalicelib.handlers.api.blueprint import api
 
-__all__ = ["account", "api", "billing", "catalogue", "customers", "events", "links", "money", "subscriptions"]
+__all__ = [
+    "account", "api", "billing", "catalogue", "customers", "documentation", "events", "links", "money", "subscriptions"
+]  # fmt: skip

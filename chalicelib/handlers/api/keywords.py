@@ -27,6 +27,22 @@ def shown(words: str | None = None, **keywords: Any) -> Keywords:
     return Keywords(keywords if words is None else {"description": words, **keywords})
 
 
+PREFIXES: Final[Mapping[str, str]] = {
+    "account": "mer",
+    "checkout": "chk",
+    "customer": "cus",
+    "event": "evt",
+    "invoice": "inv",
+    "link": "plink",
+    "payment": "pay",
+    "payment_link": "plink",
+    "price": "price",
+    "product": "prod",
+    "subscription": "sub",
+    "tax_rate": "txr",
+}
+"""The prefix of the ids of each kind of record, by the name that paths (`{customer_id}`) and filters give it."""
+
 ULID: Final = "[0-7][0-9A-HJKMNP-TV-Z]{25}"
 
 

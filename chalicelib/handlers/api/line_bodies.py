@@ -17,6 +17,7 @@ from chalicelib.domain.billing.recurrence import Frequency, Recurrence, Start, S
 from chalicelib.domain.billing.schedule import months_in
 from chalicelib.domain.documents import lines as domain
 from chalicelib.domain.money.amounts import Money
+from chalicelib.handlers.api.keywords import shown
 from chalicelib.handlers.api_types import (
     PRICED,
     WRITTEN,
@@ -60,7 +61,21 @@ class OrderDiscount(LineDiscount):
     """Off the whole document; `duration` says for how many invoices of a subscription."""
 
     name: Annotated[str, text(100)] | None = None
-    duration: Any = "once"
+    duration: Annotated[
+        Any,
+        shown(
+            "For how many invoices of a subscription.",
+            anyOf=[
+                {"enum": ["once", "forever"]},
+                {
+                    "type": "object",
+                    "properties": {"periods": {"type": "integer", "minimum": 1, "maximum": _MOST_PAYMENTS}},
+                    "required": ["periods"],
+                    "additionalProperties": False,
+                },
+            ],
+        ),
+    ] = "once"
 
     @field_validator("duration")
     @classmethod
@@ -106,7 +121,17 @@ class LineStart(Body):
     """When the first period begins; `value` is a number, or a date or timestamp, as the type asks."""
 
     type: Literal["at_payment", "after_days", "after_months", "on_date"] = "at_payment"
-    value: Any = Field(default=None, validate_default=True)
+    value: Annotated[
+        Any,
+        shown(
+            "Nothing at payment; else the days or months, or the date or time.",
+            anyOf=[
+                {"type": "null"},
+                {"type": "integer", "minimum": 1, "maximum": _MOST_DAYS},
+                {"type": "string", "examples": ["2027-01-31", "2027-01-31T15:30:00Z"]},
+            ],
+        ),
+    ] = Field(default=None, validate_default=True)
 
     @field_validator("value")
     @classmethod

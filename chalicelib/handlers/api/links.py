@@ -39,7 +39,7 @@ def list_payment_links(call: ApiCall) -> answers.Page[answers.PaymentLink]:
 
 @api.route("/v1/payment_links", methods=["POST"], content_types=[])
 @json_api(api, scope="payment_links:write", success=201)
-@operation("create_payment_link", takes="bodies.PaymentLinkBody")
+@operation("create_payment_link", takes="bodies.PaymentLinkBody", refuses=("limit_reached", "not_ready_to_transact"))
 def post_payment_link(call: ApiCall) -> answers.PaymentLink:
     """Make a payment link."""
     from chalicelib.handlers.api.bodies import PaymentLinkBody
@@ -59,7 +59,7 @@ def get_payment_link(call: ApiCall, link_id: str) -> answers.PaymentLink:
 
 @api.route("/v1/payment_links/{link_id}", methods=["POST"], content_types=[])
 @json_api(api, scope="payment_links:write")
-@operation("update_payment_link", takes="bodies.PaymentLinkUpdate")
+@operation("update_payment_link", takes="bodies.PaymentLinkUpdate", refuses=("limit_reached",))
 def post_payment_link_changes(call: ApiCall, link_id: str) -> answers.PaymentLink:
     """Change a payment link."""
     from chalicelib.handlers.api.bodies import PaymentLinkUpdate
@@ -81,7 +81,7 @@ def _switch(call: ApiCall, link_id: str, *, on: bool) -> answers.PaymentLink:
 
 @api.route("/v1/payment_links/{link_id}/activate", methods=["POST"], content_types=[])
 @json_api(api, scope="payment_links:write")
-@operation("activate_payment_link", takes="bodies.NothingBody", body_optional=True)
+@operation("activate_payment_link", takes="bodies.NothingBody", body_optional=True, refuses=("not_ready_to_transact",))
 def activate_payment_link(call: ApiCall, link_id: str) -> answers.PaymentLink:
     """Switch a payment link on."""
     return _switch(call, link_id, on=True)

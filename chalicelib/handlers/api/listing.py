@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from chalicelib import wiring
 from chalicelib.domain.errors import FieldError, TillError
+from chalicelib.handlers.api.keywords import PREFIXES
 from chalicelib.handlers.api.operations import BY_TIME, PAGING, TIMES, Filters
 from chalicelib.handlers.boundary import ApiCall
 from chalicelib.handlers.cursors import CursorSeal
@@ -28,14 +29,6 @@ if TYPE_CHECKING:
 
 R = TypeVar("R", bound=Record)
 T = TypeVar("T")
-
-_PREFIXES: Final[Mapping[str, str]] = {
-    "customer": "cus",
-    "subscription": "sub",
-    "invoice": "inv",
-    "payment_link": "plink",
-    "product": "prod",
-}
 
 
 def list_answer(
@@ -117,7 +110,7 @@ def _page_request(values: Mapping[str, str], filters: Filters, seal: CursorSeal)
     for name in asked[1:]:
         problems.add(name, "invalid_value", f"A list is narrowed by one record at a time, here {asked[0]}.")
     problems.settle()
-    owner = (asked[0], record_id(values[asked[0]], _PREFIXES[asked[0]], asked[0])) if asked else None
+    owner = (asked[0], record_id(values[asked[0]], PREFIXES[asked[0]], asked[0])) if asked else None
     return PageRequest(
         limit=limit,
         before_id=before,

@@ -138,6 +138,7 @@ class DescribedRoute:
     scope: str
     success: int
     operation: Operation
+    view: Callable[..., Any]
 
     @property
     def writes(self) -> bool:
@@ -160,5 +161,5 @@ def described_routes(app: Chalice) -> tuple[DescribedRoute, ...]:
                     "under its @json_api(...)"
                 )
             method_said = replace(said, writes=said.writes and method != "GET")
-            found.append(DescribedRoute(method, path, terms.scope, terms.success, method_said))
+            found.append(DescribedRoute(method, path, terms.scope, terms.success, method_said, view))
     return tuple(sorted(found, key=lambda route: (route.path, route.method)))

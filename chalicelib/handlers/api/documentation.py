@@ -1,0 +1,32 @@
+"""/v1/openapi.json and the page to read it by: open to everybody, and nothing of anybody in them."""
+
+from __future__ import annotations
+
+from chalice.app import Response
+
+from chalicelib import wiring
+from chalicelib.handlers.api.blueprint import api
+from chalicelib.handlers.api.operations import described_routes
+from chalicelib.handlers.boundary import error_body, html_page, status_of
+
+
+def _refusal(code: str, request_id: str) -> Response:
+    status = status_of(code)
+    body = error_body(status, code, "The document could not be made. Try again.", request_id)
+    return Response(body=body, status_code=status, headers={"Content-Type": "application/json"})
+
+
+@api.route("/v1/openapi.json", methods=["GET"])
+@html_page(api, render_error=_refusal)
+def openapi_json() -> Response:
+    """The API's document, OpenAPI 3.1."""
+    from chalicelib.handlers.api.openapi.document import document_json
+
+    text = document_json(described_routes(api.current_app), wiring.settings().public_base_url)
+    headers = {
+        "Content-Type": "application/json",
+        "Cache-Control": "public, max-age=300",
+        "X-Content-Type-Options": "nosniff",
+        "Access-Control-Allow-Origin": "*",
+    }
+    return Response(body=text, status_code=200, headers=dict(headers))
