@@ -10,6 +10,7 @@ from chalice.app import Blueprint, Chalice
 
 from chalicelib.handlers.api.operations import OUTSIDE, Filters, described_routes, operation
 from chalicelib.handlers.boundary import json_api
+from tests import builders as build
 from tests.handlers.conftest import ApiWorld
 
 
@@ -59,3 +60,12 @@ def test_a_query_parameter_that_a_route_does_not_have_is_refused_everywhere_and_
         answer = api_world.send(route.method, f"{path}?nothing=1", {} if route.method == "POST" else None)
         assert (answer.status, answer.errors) == (422, {"nothing": "unknown_field"}), route
     assert api_world.contents() == before
+
+
+def test_prices_are_listed_for_the_product_that_is_asked_for(api_world: ApiWorld) -> None:
+    owner = api_world.merchant.id
+    prints, frames = build.product(merchant_id=owner), build.product(merchant_id=owner)
+    small, large = (build.price(merchant_id=owner, product_id=prints.id) for _ in range(2))
+    api_world.put(prints, frames, small, large, build.price(merchant_id=owner, product_id=frames.id))
+    listed = api_world.get(f"/v1/prices?product={prints.id}").body["data"]
+    assert [price["id"] for price in listed] == [large.id, small.id]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from chalicelib.domain.documents.catalogue import Price, Product, TaxRate
 from chalicelib.domain.documents.merchants import Merchant
@@ -20,6 +20,8 @@ from chalicelib.services.reading import read
 
 if TYPE_CHECKING:
     from chalicelib.handlers.api import answers
+
+_PRICES: Final = Filters(("product",))
 
 
 def _product(call: ApiCall, text: str) -> Product:
@@ -75,14 +77,14 @@ def post_product_changes(call: ApiCall, product_id: str) -> answers.Product:
 
 @api.route("/v1/prices", methods=["GET"], content_types=[])
 @json_api(api, scope="prices:read")
-@operation("list_prices", filters=Filters(("product",)))
+@operation("list_prices", filters=_PRICES)
 def list_prices(call: ApiCall) -> answers.Page[answers.Price]:
     """The prices, newest first, of one product where it is named."""
 
     def show(found: Sequence[Price]) -> list[answers.Price]:
         return [price_out(price) for price in found]
 
-    return list_answer(call, Price, "prices", show)
+    return list_answer(call, Price, "prices", show, _PRICES)
 
 
 @api.route("/v1/prices", methods=["POST"], content_types=[])

@@ -47,7 +47,15 @@ def answer_type(route: DescribedRoute) -> Any:
 def body_schemas(names: Iterable[str]) -> tuple[dict[str, dict[str, Any]], dict[str, Any]]:
     """The schema of each body by name, and the components that they refer to; all of these end in Body or Update."""
     wanted = [(name, TypeAdapter(body_model(name))) for name in sorted(set(names))]
-    return _schemas(wanted, "validation", lambda name: name if re.search("(Body|Update)$", name) else f"{name}Body")
+    schemas, components = _schemas(
+        wanted, "validation", lambda name: name if re.search("(Body|Update)$", name) else f"{name}Body"
+    )
+    for name in components:
+        if name.endswith("Update"):
+            # What is absent stays as it is, whatever the model holds for it.
+            for field in components[name].get("properties", {}).values():
+                field.pop("default", None)
+    return schemas, components
 
 
 def answer_schemas(wanted: Mapping[str, Any]) -> tuple[dict[str, dict[str, Any]], dict[str, Any]]:
