@@ -108,9 +108,9 @@ def _standing(invoice: Invoice) -> InvoiceStanding:
 
 def _later(view: InvoiceView) -> tuple[LaterCharge, ...]:
     """What the card that pays will be charged later: nothing where no running subscription is billed."""
-    if view.subscription is None or view.subscription.has_ended:
+    if view.charged_later is None:
         return ()
-    return presenting.later_charges([view.subscription], wiring.settings().public_base_url, view.merchant)
+    return presenting.later_charges([view.charged_later], wiring.settings().public_base_url, view.merchant)
 
 
 def _consent(view: InvoiceView, now: datetime) -> str | None:

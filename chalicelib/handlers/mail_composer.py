@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime, time
+from zoneinfo import ZoneInfo
 
 from chalicelib import wiring
 from chalicelib.domain.documents.invoices import Invoice
@@ -14,8 +16,13 @@ from chalicelib.domain.documents.subscriptions import Subscription
 from chalicelib.domain.machines import InvoiceStatus
 from chalicelib.handlers import presenting
 from chalicelib.services.ports import MailUnavailable, OutgoingMail, Ports
-from chalicelib.web.render import render_failed_charge_mail, render_link_paused_mail, render_receipt_mail
-from chalicelib.web.views.mail import FailedChargeMail, LinkPausedMail, ReceiptMail, RenderedMail
+from chalicelib.web.render import (
+    render_failed_charge_mail,
+    render_invoice_mail,
+    render_link_paused_mail,
+    render_receipt_mail,
+)
+from chalicelib.web.views.mail import FailedChargeMail, InvoiceMail, LinkPausedMail, ReceiptMail, RenderedMail
 from chalicelib.web.views.receipt import ReceiptOutcome
 
 
@@ -40,6 +47,8 @@ def compose(ports: Ports, mail: Mail) -> OutgoingMail | None:
         return None
     if mail.kind is MailKind.RECEIPT:
         rendered = _receipt(ports, mail, invoice, merchant)
+    elif mail.kind is MailKind.INVOICE:
+        rendered = _invoice(mail, invoice, merchant)
     else:
         rendered = _failed_charge(mail, invoice, merchant)
     return None if rendered is None else _outgoing(mail, merchant, rendered)
@@ -93,7 +102,36 @@ def _receipt(ports: Ports, mail: Mail, invoice: Invoice, merchant: Merchant) -> 
             invoice_number=invoice.number,
             invoice_url=invoice_url,
             later_charges=presenting.later_charges(subscriptions_of(ports, invoice), base, merchant),
-            renewal=invoice.checkout_id is None and invoice.subscription_id is not None,
+            renewal=_is_by_schedule(invoice),
+        )
+    )
+
+
+def _is_by_schedule(invoice: Invoice) -> bool:
+    """Whether it was charged with nobody at the page."""
+    if invoice.checkout_id is not None or invoice.subscription_id is None or not invoice.parts:
+        return False
+    latest = invoice.part.latest
+    return latest is not None and not latest.on_session
+
+
+def _invoice(mail: Mail, invoice: Invoice, merchant: Merchant) -> RenderedMail | None:
+    # Paid meanwhile: its buyer has a receipt instead.
+    if invoice.status is not InvoiceStatus.OPEN or invoice.number is None or invoice.due_date is None:
+        return None
+    if invoice.snapshot is None:
+        return None
+    base = wiring.settings().public_base_url
+    return render_invoice_mail(
+        InvoiceMail(
+            merchant=presenting.seller_view(merchant, invoice.snapshot),
+            amount=invoice.amount_due,
+            due_at=datetime.combine(invoice.due_date, time(12), tzinfo=ZoneInfo(invoice.snapshot.timezone)),
+            email=mail.to,
+            invoice_url=presenting.page_url(base, "invoice", merchant, invoice.id, invoice.secret),
+            invoice_number=invoice.number,
+            lines=presenting.invoice_lines(invoice),
+            totals=presenting.totals_view(invoice.totals, invoice.discount.name if invoice.discount else None),
         )
     )
 

@@ -6,13 +6,11 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
-from functools import partial
 
 from chalicelib.domain.billing.agreement import Plan
-from chalicelib.domain.billing.charges import period_totals
-from chalicelib.domain.billing.stretches import Stretch, stretches
+from chalicelib.domain.billing.stretches import Stretch
 from chalicelib.domain.billing.wallclock import local_date
-from chalicelib.domain.documents.invoices import Invoice, Snapshot
+from chalicelib.domain.documents.invoices import Collection, Invoice, Snapshot
 from chalicelib.domain.documents.lines import LineItem
 from chalicelib.domain.documents.merchants import Merchant
 from chalicelib.domain.documents.methods import Method
@@ -179,30 +177,7 @@ def _steps(all_of_them: tuple[Stretch, ...]) -> tuple[Stretch, ...]:
 
 def next_amount(subscription: Subscription) -> Money:
     """What the next invoice of a subscription comes to."""
-    return _amount_at(subscription, subscription.next_index)
-
-
-def _amount_at(subscription: Subscription, index: int) -> Money:
-    return period_totals(
-        subscription.lines,
-        currency=subscription.currency,
-        schedule=subscription.schedule,
-        index=index,
-        discount=subscription.discount,
-        fees=subscription.fees,
-        first_period=subscription.first_period,
-    ).total
-
-
-def _stretches(subscription: Subscription) -> tuple[Stretch, ...]:
-    return stretches(
-        subscription.schedule,
-        first_index=subscription.next_index,
-        number_of_payments=subscription.recurrence.number_of_payments,
-        discount=subscription.discount,
-        fees=subscription.fees,
-        total_at=partial(_amount_at, subscription),
-    )
+    return subscription.totals_at(subscription.next_index).total
 
 
 def shown_digest(
@@ -233,11 +208,14 @@ def link_digest(page: LinkPage, now: datetime) -> str:
 
 
 def later_charges(subscriptions: Sequence[Subscription], base_url: str, merchant: Merchant) -> tuple[LaterCharge, ...]:
-    """What subscriptions will charge from now on, each with the page that ends it; those that are over are left out."""
+    """What subscriptions will charge from now on, each with the page that ends it.
+
+    Those that are over are left out, and those whose invoices are sent: they charge nothing by themselves.
+    """
     charges = []
     for subscription in subscriptions:
         at = subscription.next_invoice_at
-        if at is None:
+        if at is None or subscription.collection is Collection.SEND:
             continue
         total = subscription.recurrence.number_of_payments
         charges.append(
@@ -249,7 +227,7 @@ def later_charges(subscriptions: Sequence[Subscription], base_url: str, merchant
                 starts_today=subscription.next_index > 0,
                 name=subscription.lines[0].name,
                 cancel_url=page_url(base_url, "cancel", merchant, subscription.id, subscription.secret),
-                steps=_steps(_stretches(subscription)),
+                steps=_steps(subscription.stretches),
             )
         )
     return tuple(charges)

@@ -53,7 +53,10 @@ def require_ready(merchant: Merchant) -> None:
     """Raises TillError `not_ready_to_transact`, saying what is missing and who can help."""
     if not merchant.can_transact:
         missing = _WHAT_IS_MISSING[merchant.connection]
-        raise TillError("not_ready_to_transact", f"{missing} Until then links can be drafted, but not switched on.")
+        raise TillError(
+            "not_ready_to_transact",
+            f"{missing} Until then links can be drafted, but nothing can be switched on or started.",
+        )
 
 
 def update_account(ports: Ports, merchant_id: str, changes: AccountChanges, *, actor: str) -> Merchant:

@@ -108,4 +108,5 @@ def _(record: Subscription) -> dict[str, Any]:
         "next_invoice_at": instant(record.next_invoice_at),
         "payments_made": record.payments_made,
         "cancel_at_period_end": record.cancel_at_period_end,
+        "metadata": dict(record.metadata),
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import Literal
@@ -21,6 +22,24 @@ def get_subscription(ports: Ports, merchant_id: str, subscription_id: str) -> Su
     if found is None or found.merchant_id != merchant_id:
         raise NotFound("subscription")
     return found
+
+
+def change_metadata(
+    ports: Ports, merchant_id: str, subscription_id: str, metadata: Mapping[str, str], *, actor: str
+) -> Subscription:
+    """The subscription with other metadata, also after its end; nothing happens where it has them. Raises NotFound."""
+
+    def attempt() -> Subscription:
+        before = get_subscription(ports, merchant_id, subscription_id)
+        if before.metadata == metadata:
+            return before
+        after = replace(before, metadata=metadata)
+        now, previous = ports.clock.now(), {"metadata": dict(before.metadata)}
+        told = happened(ports.ids, "subscription.updated", after, now=now, actor=actor, previous=previous)
+        commit(ports, [Update(after), told])
+        return written(after)
+
+    return until_won(ports, attempt)
 
 
 def ends_at(subscription: Subscription, now: datetime) -> datetime:

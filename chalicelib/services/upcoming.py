@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from chalicelib.domain.billing.charges import period_totals
 from chalicelib.domain.billing.schedule import Period
 from chalicelib.domain.documents.subscriptions import Subscription
 from chalicelib.domain.totals import Totals
@@ -27,23 +26,11 @@ def upcoming(subscription: Subscription, count: int) -> list[Upcoming]:
     last = first + count if payments is None else min(first + count, payments)
     zone = subscription.schedule.epochs[-1].zone
     return [
-        Upcoming(subscription.schedule.period(index), _totals_at(subscription, index), zone)
+        Upcoming(subscription.schedule.period(index), subscription.totals_at(index), zone)
         for index in range(first, last)
     ]
 
 
 def next_totals(subscription: Subscription) -> Totals | None:
     """The totals of the next invoice, None when there will be none."""
-    return None if subscription.next_invoice_at is None else _totals_at(subscription, subscription.next_index)
-
-
-def _totals_at(subscription: Subscription, index: int) -> Totals:
-    return period_totals(
-        subscription.lines,
-        currency=subscription.currency,
-        schedule=subscription.schedule,
-        index=index,
-        discount=subscription.discount,
-        fees=subscription.fees,
-        first_period=subscription.first_period,
-    )
+    return None if subscription.next_invoice_at is None else subscription.totals_at(subscription.next_index)

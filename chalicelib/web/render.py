@@ -13,11 +13,11 @@ from chalicelib.web.static_files import asset_url
 from chalicelib.web.views.cancel import CancelledPage, CancelPage
 from chalicelib.web.views.common import MerchantView
 from chalicelib.web.views.invoice import InvoicePage
-from chalicelib.web.views.mail import FailedChargeMail, LinkPausedMail, ReceiptMail, RenderedMail
+from chalicelib.web.views.mail import FailedChargeMail, InvoiceMail, LinkPausedMail, ReceiptMail, RenderedMail
 from chalicelib.web.views.pay import PayPage
 from chalicelib.web.views.receipt import CheckingPage, ReceiptPage
 from chalicelib.web.views.states import StatePage
-from chalicelib.web.words import failed_charges, mails, operators
+from chalicelib.web.words import failed_charges, invoice_mails, mails, operators
 from chalicelib.web.words.states import state_words
 
 
@@ -82,6 +82,14 @@ def render_receipt_mail(mail: ReceiptMail, locale: str = "en") -> RenderedMail:
         "mail/receipt.html", mail, mail.merchant, locale, words=words, rows=mails.totals_rows(mail.totals, locale)
     )
     return RenderedMail(subject=words.subject, html=html, text=mails.receipt_text(mail, words, locale))
+
+
+def render_invoice_mail(mail: InvoiceMail, locale: str = "en") -> RenderedMail:
+    """The mail that brings an invoice."""
+    words = invoice_mails.invoice_words(mail, locale)
+    rows = mails.totals_rows(mail.totals, locale)
+    html = _render("mail/invoice.html", mail, mail.merchant, locale, words=words, rows=rows)
+    return RenderedMail(words.subject, html, invoice_mails.invoice_text(mail, words, locale))
 
 
 def render_failed_charge_mail(mail: FailedChargeMail, locale: str = "en") -> RenderedMail:

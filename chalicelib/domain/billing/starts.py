@@ -62,6 +62,15 @@ def not_before(start: Start, agreed_at: datetime, zone: str) -> Start:
     return start
 
 
+def refuse_past(start: Start, agreed_at: datetime, zone: str) -> None:
+    """Refuse a start on a day before the agreement's in the zone: nobody is billed for days before they agreed.
+
+    Raises InvalidValue with `invalid_date`.
+    """
+    if local_date(first_start(start, agreed_at, zone), zone) < local_date(agreed_at, zone):
+        raise InvalidValue("A subscription starts today or later.", "start.value", "invalid_date")
+
+
 def begin(recurrence: Recurrence, agreed_at: datetime, zone: str) -> Schedule:
     """The schedule of a new subscription.
 

@@ -20,6 +20,8 @@ class MailKind(StrEnum):
     """Which mail it is; the words are chosen when it is sent."""
 
     RECEIPT = "receipt"
+    INVOICE = "invoice"
+    """An invoice that is to be paid by whoever gets it."""
     NEEDS_YOU = "needs_you"
     """A renewal was declined: another card is needed."""
     CONFIRM = "confirm"

@@ -6,14 +6,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from chalicelib.domain.billing.charges import FirstPeriod
+from chalicelib.domain.billing.charges import FirstPeriod, period_totals
 from chalicelib.domain.billing.recurrence import Recurrence
 from chalicelib.domain.billing.schedule import Period, Schedule
+from chalicelib.domain.billing.stretches import Stretch, stretches
 from chalicelib.domain.documents.checkouts import Consent
 from chalicelib.domain.documents.invoices import Collection, CollectionBlock, Party
 from chalicelib.domain.documents.lines import Discount, Fee, LineItem
 from chalicelib.domain.documents.methods import StoredMethod
+from chalicelib.domain.documents.terms import ON_RECEIPT, Due
 from chalicelib.domain.machines import SUBSCRIPTION, SubscriptionAction, SubscriptionStatus
+from chalicelib.domain.totals import Totals
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +25,8 @@ class Subscription:
 
     `past_due_invoices` are the open invoices whose charge failed: the subscription is behind until it is empty.
     `buyer` is who agreed, by the name they gave: an address proves nobody, so nothing stored of its customer is shown.
-    `charge_not_before` keeps charges one day apart after an outage.
+    It is None where the merchant made the subscription: then the customer is shown as the merchant keeps it.
+    `due` are the terms of invoices that are sent. `charge_not_before` keeps charges one day apart after an outage.
     """
 
     id: str
@@ -40,6 +44,7 @@ class Subscription:
     discount: Discount | None = None
     fees: tuple[Fee, ...] = ()
     first_period: FirstPeriod = FirstPeriod.PRORATED
+    due: Due = ON_RECEIPT
     buyer: Party | None = None
     method: StoredMethod | None = None
     consent: Consent | None = None
@@ -90,6 +95,30 @@ class Subscription:
     def next_invoice_at(self) -> datetime | None:
         """When the next invoice is issued; None when none will be."""
         return None if self.cancel_at_period_end or self.is_last_issued else self.acts_at
+
+    def totals_at(self, index: int) -> Totals:
+        """The totals of the invoice of a period: what is shown beforehand, and what the scheduler then issues."""
+        return period_totals(
+            self.lines,
+            currency=self.currency,
+            schedule=self.schedule,
+            index=index,
+            discount=self.discount,
+            fees=self.fees,
+            first_period=self.first_period,
+        )
+
+    @property
+    def stretches(self) -> tuple[Stretch, ...]:
+        """Every invoice to come, by amount; empty where a fixed term has none left."""
+        return stretches(
+            self.schedule,
+            first_index=self.next_index,
+            number_of_payments=self.recurrence.number_of_payments,
+            discount=self.discount,
+            fees=self.fees,
+            total_at=lambda index: self.totals_at(index).total,
+        )
 
     def moved(self, action: SubscriptionAction) -> Subscription:
         """In the state that an action leads to."""

@@ -111,6 +111,24 @@ class Recurrence(TypedDict):
     anchor_day: Annotated[int | None, shown("The day of the month on which periods begin.")]
 
 
+class DueInDays(TypedDict):
+    """To be paid so many days after it was issued."""
+
+    net_days: int
+
+
+class DueOnDate(TypedDict):
+    """To be paid by a day."""
+
+    date: Date
+
+
+class DueOnReceipt(TypedDict):
+    """To be paid at once."""
+
+    on_receipt: Literal[True]
+
+
 class LineTax(TypedDict):
     """A tax rate on a line."""
 

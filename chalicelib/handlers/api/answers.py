@@ -10,6 +10,7 @@ from typing import Annotated, Any, Generic, Literal, TypeVar
 
 from typing_extensions import TypedDict  # pydantic reads typing's own from Python 3.12 on only
 
+from chalicelib.domain.billing.charges import FirstPeriod
 from chalicelib.domain.billing.recurrence import Frequency
 from chalicelib.domain.documents.invoices import Collection, CollectionBlock, Source
 from chalicelib.domain.documents.merchants import ConnectionState
@@ -24,6 +25,9 @@ from chalicelib.handlers.api.answer_parts import (
     Currency,
     CustomerId,
     Date,
+    DueInDays,
+    DueOnDate,
+    DueOnReceipt,
     EventId,
     InvoiceId,
     Line,
@@ -265,7 +269,9 @@ class Subscription(Recurrence):
     lines: list[Line]
     discount: PercentOffOrder | AmountOffOrder | None
     fees: list[PercentFee | AmountFee]
+    first_period: Annotated[FirstPeriod, shown("What a first period costs that ends on the anchor day.")]
     collection: Collection
+    due: Annotated[DueInDays | DueOnDate | DueOnReceipt, shown("The terms of invoices that are sent.")]
     current_period: Annotated[Period | None, shown("The period that was invoiced last.")]
     next_invoice_at: Time | None
     next_amount: Annotated[Minor | None, shown("What the next invoice will come to; null when there will be none.")]

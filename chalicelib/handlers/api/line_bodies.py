@@ -6,6 +6,7 @@ Imported inside API views only, as `chalicelib.handlers.api_types` explains.
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 from typing import Annotated, Any, Final, Literal
@@ -171,21 +172,30 @@ def _count(value: Any, kind: str) -> int:
 def _date_or_time(value: Any) -> str:
     if not isinstance(value, str):
         raise wrong("wrong_type", "A start on a date needs the date in a string.")
-    invalid = wrong(
-        "invalid_date", "This is neither a date such as 2027-01-31 nor a time such as 2027-01-31T15:30:00Z."
-    )
-    if "T" in value:
-        if parse_timestamp(value) is None:
+    if "T" not in value:
+        return plain_date(value)
+    if parse_timestamp(value) is None:
+        raise wrong(
+            "invalid_date", "This is neither a date such as 2027-01-31 nor a time such as 2027-01-31T15:30:00Z."
+        )
+    return _in_these_years(value)
+
+
+def plain_date(value: str) -> str:
+    """A day as `YYYY-MM-DD`, in the years that documents are made for."""
+    invalid = wrong("invalid_date", "This is not a date such as 2027-01-31.")
+    try:
+        if not _DATE.fullmatch(value):
             raise invalid
-    else:
-        try:
-            if not _DATE.fullmatch(value):
-                raise invalid
-            date.fromisoformat(value)
-        except ValueError as error:
-            raise invalid from error
+        date.fromisoformat(value)
+    except ValueError as error:
+        raise invalid from error
+    return _in_these_years(value)
+
+
+def _in_these_years(value: str) -> str:
     if not "2000" <= value[:4] <= "2100":
-        raise wrong("invalid_date", "A start is in the years 2000 to 2100.")
+        raise wrong("invalid_date", "A date is in the years 2000 to 2100.")
     return value
 
 
@@ -234,7 +244,6 @@ class _LineTerms(Body):
     discount: LineDiscount | None = None
     tax_rate: TaxRateId | None = None
     tax: LineTax | None = None
-    recurring: LineRecurrence | None = None
 
     @field_validator("tax")
     @classmethod
@@ -244,8 +253,8 @@ class _LineTerms(Body):
         return value
 
 
-class Line(_LineTerms):
-    """One line, with its price written on it."""
+class PlainLine(_LineTerms):
+    """One line, with its price written on it, of a document whose lines do not repeat by themselves."""
 
     name: Annotated[str, text(250)]
     unit_amount: Amount
@@ -260,8 +269,10 @@ class Line(_LineTerms):
         )
 
 
-class PricedLine(_LineTerms):
-    """One line of the catalogue. Name and amounts are copied from the price and its product.
+class PlainPricedLine(_LineTerms):
+    """One line of the catalogue, of a document whose lines do not repeat by themselves.
+
+    Name and amounts are copied from the price and its product.
 
     So are a description and a tax, unless the line says another; null says that there is none.
     """
@@ -289,8 +300,34 @@ def _terms(line: _LineTerms, currency: str) -> dict[str, Any]:
         "discount": None if line.discount is None else line.discount.to_domain(currency),
         "tax": None if line.tax is None else line.tax.to_domain(),
         "tax_rate_id": line.tax_rate,
-        "recurring": None if line.recurring is None else line.recurring.to_domain(),
     }
+
+
+class Line(PlainLine):
+    """One line, with its price written on it."""
+
+    recurring: LineRecurrence | None = None
+
+    def to_domain(self, currency: str) -> LineOrder:
+        """The line as it is asked for, in the document's currency."""
+        return _repeating(super().to_domain(currency), self.recurring)
+
+
+class PricedLine(PlainPricedLine):
+    """One line of the catalogue. Name and amounts are copied from the price and its product.
+
+    So are a description and a tax, unless the line says another; null says that there is none.
+    """
+
+    recurring: LineRecurrence | None = None
+
+    def to_domain(self, currency: str) -> LineOrder:
+        """The line as it is asked for."""
+        return _repeating(super().to_domain(currency), self.recurring)
+
+
+def _repeating(order: LineOrder, recurring: LineRecurrence | None) -> LineOrder:
+    return order if recurring is None else replace(order, recurring=recurring.to_domain())
 
 
 def _kind_of_line(value: Any) -> str:
@@ -299,3 +336,7 @@ def _kind_of_line(value: Any) -> str:
 
 AnyLine = Annotated[Annotated[Line, Tag(WRITTEN)] | Annotated[PricedLine, Tag(PRICED)], Discriminator(_kind_of_line)]
 Lines = Annotated[list[AnyLine], Field(min_length=1, max_length=MOST_LINES)]
+AnyPlainLine = Annotated[
+    Annotated[PlainLine, Tag(WRITTEN)] | Annotated[PlainPricedLine, Tag(PRICED)], Discriminator(_kind_of_line)
+]
+PlainLines = Annotated[list[AnyPlainLine], Field(min_length=1, max_length=MOST_LINES)]

@@ -19,6 +19,7 @@ from chalicelib.domain.ids import page_token
 from chalicelib.domain.machines import CheckoutStatus, InvoiceStatus
 from chalicelib.handlers.api.shapes import (
     discount_out,
+    due_out,
     fee_out,
     line_out,
     minor,
@@ -218,7 +219,9 @@ def subscription_out(subscription: Subscription) -> answers.Subscription:
         **recurrence_out(subscription.recurrence),
         "discount": discount_out(subscription.discount),
         "fees": [fee_out(fee) for fee in subscription.fees],
+        "first_period": subscription.first_period,
         "collection": subscription.collection,
+        "due": due_out(subscription.due),
         "current_period": period_out(subscription.current_period),
         "next_invoice_at": time_out(subscription.next_invoice_at),
         "next_amount": None if following is None else following.total.minor,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, overload
 from chalicelib.domain.billing.recurrence import Recurrence, Start, StartType
 from chalicelib.domain.billing.schedule import Period
 from chalicelib.domain.documents.lines import Discount, Fee, LineItem
+from chalicelib.domain.documents.terms import Due
 from chalicelib.domain.money.amounts import Money
 from chalicelib.domain.pricing import PriceModel, TierTable, model_of
 from chalicelib.domain.totals import Totals
@@ -74,6 +75,13 @@ def _percent_of(part: Discount | Fee) -> str:
     if part.percent is None:
         raise ValueError("neither an amount nor a percentage")
     return percent_out(part.percent)
+
+
+def due_out(due: Due) -> answer_parts.DueOnDate | answer_parts.DueInDays | answer_parts.DueOnReceipt:
+    """Terms, as they are sent in."""
+    if due.on is not None:
+        return {"date": due.on.isoformat()}
+    return {"on_receipt": True} if due.net_days is None else {"net_days": due.net_days}
 
 
 def start_out(start: Start) -> answer_parts.Start:

@@ -1,4 +1,4 @@
-"""/v1/subscriptions: to read, to look ahead, and to cancel."""
+"""/v1/subscriptions: to make, to read, to look ahead, and to cancel."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from chalicelib.handlers.api.resources import subscription_out, upcoming_out
 from chalicelib.handlers.boundary import ApiCall, json_api
 from chalicelib.handlers.parsing import json_object, record_id
 from chalicelib.services.reading import read
-from chalicelib.services.subscriptions import cancel
+from chalicelib.services.subscribing import create_subscription, preview_draft
+from chalicelib.services.subscriptions import cancel, change_metadata
 from chalicelib.services.upcoming import upcoming
 
 _FILTERS: Final = Filters(("customer", "payment_link"), SubscriptionStatus)
@@ -38,6 +39,59 @@ def list_subscriptions(call: ApiCall) -> answers.Page[answers.Subscription]:
         return [subscription_out(subscription) for subscription in found]
 
     return list_answer(call, Subscription, "subscriptions", show, _FILTERS)
+
+
+@api.route("/v1/subscriptions", methods=["POST"], content_types=[])
+@json_api(api, scope="subscriptions:write", success=201)
+@operation(
+    "create_subscription",
+    takes="subscription_bodies.SubscriptionBody",
+    refuses=("not_found", "not_ready_to_transact"),
+)
+def post_subscription(call: ApiCall) -> answers.Subscription:
+    """Make a subscription.
+
+    Its invoices are issued by the scheduler, the first when the first period begins. Without a payment method those
+    that are charged automatically stay open until somebody pays one on its page.
+    """
+    from chalicelib.handlers.api.subscription_bodies import SubscriptionBody
+    from chalicelib.handlers.api_types import read_body
+
+    body = read_body(SubscriptionBody, json_object(call.raw_body, call.content_type))
+    made = create_subscription(call.ports, call.merchant_id, body.customer, body.to_new(), actor=call.actor)
+    return subscription_out(made)
+
+
+@api.route("/v1/subscriptions/preview", methods=["POST"], content_types=[])
+@json_api(api, scope="subscriptions:read")
+@operation("preview_new_subscription", takes="subscription_bodies.SubscriptionPreview", writes=False)
+def preview_new_subscription(call: ApiCall) -> answers.Preview:
+    """The invoices of a subscription that is not made.
+
+    It takes any start, also one in the past. Nothing is written.
+    """
+    from chalicelib.handlers.api.subscription_bodies import SubscriptionPreview
+    from chalicelib.handlers.api_types import read_body
+
+    body = read_body(SubscriptionPreview, json_object(call.raw_body, call.content_type))
+    shown = preview_draft(call.ports, call.merchant_id, body.to_new(), body.count, timezone=body.timezone)
+    return {"data": [upcoming_out(each) for each in shown]}
+
+
+@api.route("/v1/subscriptions/{subscription_id}", methods=["POST"], content_types=[])
+@json_api(api, scope="subscriptions:write")
+@operation("update_subscription", takes="subscription_bodies.SubscriptionUpdate")
+def post_subscription_changes(call: ApiCall, subscription_id: str) -> answers.Subscription:
+    """Change a subscription's metadata."""
+    from chalicelib.handlers.api.subscription_bodies import SubscriptionUpdate
+    from chalicelib.handlers.api_types import read_body
+
+    wanted = _id(subscription_id)
+    body = read_body(SubscriptionUpdate, json_object(call.raw_body, call.content_type))
+    if "metadata" not in body.model_fields_set:
+        return subscription_out(read(call.ports, call.merchant_id, Subscription, wanted))
+    metadata = body.metadata or {}
+    return subscription_out(change_metadata(call.ports, call.merchant_id, wanted, metadata, actor=call.actor))
 
 
 @api.route("/v1/subscriptions/{subscription_id}", methods=["GET"], content_types=[])

@@ -1,18 +1,18 @@
 """What a due subscription does: its oldest due period becomes an invoice, exactly once, in one transaction.
 
 Up to nineteen subscriptions of one merchant share a transaction: five items each and one number counter are 96 of the
-100 that a transaction may hold (AWS: TransactWriteItems).
+100 that a transaction may hold (AWS: TransactWriteItems). Those whose invoices are sent have six, for the mail.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Final
-from zoneinfo import ZoneInfo
 
-from chalicelib.domain.billing.charges import discount_at, fees_at, period_lines, period_totals
+from chalicelib.domain.billing.charges import discount_at, fees_at, period_lines
+from chalicelib.domain.billing.wallclock import local_date
 from chalicelib.domain.documents.customers import Customer
 from chalicelib.domain.documents.invoices import (
     Collection,
@@ -22,6 +22,7 @@ from chalicelib.domain.documents.invoices import (
     Snapshot,
     Source,
 )
+from chalicelib.domain.documents.mails import Mail, MailKind
 from chalicelib.domain.documents.merchants import INVOICE_SERIES, Merchant, NumberSeries, series_id
 from chalicelib.domain.documents.parts import Part
 from chalicelib.domain.documents.subscriptions import Subscription
@@ -37,6 +38,8 @@ from chalicelib.services.saving import commit, until_won
 MOST_TOGETHER: Final = 19
 TOO_LATE: Final = timedelta(days=7)
 """An invoice issued later than this after its time waits for a person instead of being charged."""
+HEAVIEST: Final = 3_000_000
+"""Bytes that one transaction's lines may have; all of it may have 4 MB (AWS: TransactWriteItems)."""
 CHARGES_APART: Final = timedelta(days=1)
 MOST_PERIODS: Final = 120
 """Periods issued for one message before the rest is left to the next: two years of weeks, and a bound on a worker."""
@@ -113,15 +116,16 @@ def _one_transaction(ports: Ports, merchant_id: str, ids: Sequence[str]) -> list
     customers = ports.records.find_many([(Customer, each.customer_id) for each in due])
     steps: list[_Step] = []
     writes: list[Write] = []
-    taken = series.last
+    taken, weight = series.last, 0
     for subscription, customer in zip(due, customers, strict=True):
         ends = subscription.cancel_at_period_end or subscription.is_last_issued
         if ends:
             step = _end(ports, subscription, now)
         else:
             step = _issue(ports, merchant, customer, subscription, taken + 1, now)
-        # A first period, or one of a total of zero, has an event more: what does not fit comes in the next transaction.
-        if len(writes) + len(step.writes) > MAX_WRITES - 1:
+        # A first period, a total of zero or a mail needs an item more: what does not fit comes in the next transaction.
+        weight += _weight(subscription)
+        if steps and (len(writes) + len(step.writes) > MAX_WRITES - 1 or weight > HEAVIEST):
             break
         taken += 0 if ends else 1
         steps.append(step)
@@ -131,6 +135,12 @@ def _one_transaction(ports: Ports, merchant_id: str, ids: Sequence[str]) -> list
     if writes:
         commit(ports, writes)
     return steps
+
+
+def _weight(subscription: Subscription) -> int:
+    """The most bytes that a step's lines can have: on the subscription, and with their sums on the invoice."""
+    texts = sum(len(line.name) + len(line.description or "") for line in subscription.lines)
+    return 2 * (4 * texts + 700 * len(subscription.lines))
 
 
 def _is_due(subscription: Subscription | None, merchant_id: str, now: datetime) -> bool:
@@ -179,9 +189,25 @@ def _issue(
     following = billing_timer(moved)
     if following is not None:
         writes.append(SetTimer(following))
+    if invoice.collection is Collection.SEND and invoice.status is InvoiceStatus.OPEN:
+        writes += _sent(invoice, customer, now)
     if invoice.charge_at is not None:
         writes.append(SetTimer(Timer(TimerKind.CHARGE_INVOICE, invoice.id, invoice.merchant_id, invoice.charge_at)))
     return _Step(tuple(writes), billing_timer(subscription), issued=True)
+
+
+def _sent(invoice: Invoice, customer: Customer, now: datetime) -> list[Write]:
+    """The mail that brings an invoice to whoever is to pay it."""
+    mail = Mail(
+        id=derived_id("mail", now, f"invoice#{invoice.id}"),
+        merchant_id=invoice.merchant_id,
+        kind=MailKind.INVOICE,
+        to=customer.email,
+        about_id=invoice.id,
+        due=now,
+        created_at=now,
+    )
+    return [Insert(mail), SetTimer(Timer(TimerKind.SEND_MAIL, mail.id, mail.merchant_id, mail.due))]
 
 
 def _invoice(
@@ -189,15 +215,7 @@ def _invoice(
 ) -> Invoice:
     index = subscription.next_index
     period = subscription.schedule.period(index)
-    totals = period_totals(
-        subscription.lines,
-        currency=subscription.currency,
-        schedule=subscription.schedule,
-        index=index,
-        discount=subscription.discount,
-        fees=subscription.fees,
-        first_period=subscription.first_period,
-    )
+    totals = subscription.totals_at(index)
     blocked = _block(merchant, subscription, period.invoice_at, now)
     automatic = subscription.collection is Collection.AUTOMATIC
     charged = automatic and blocked is None and bool(totals.total)
@@ -222,7 +240,7 @@ def _invoice(
             merchant.timezone,
         ),
         issued_at=now,
-        due_date=period.invoice_at.astimezone(ZoneInfo(merchant.timezone)).date(),
+        due_date=_due_date(merchant, subscription, period.invoice_at, now),
         parts=(Part(1, totals.total),) if totals.total else (),
         charge_at=max(now, subscription.charge_not_before or now) if charged else None,
         collection_blocked=blocked if totals.total else None,
@@ -233,6 +251,13 @@ def _invoice(
     if totals.total:
         return issued
     return replace(issued, status=InvoiceStatus.PAID, paid_at=now)
+
+
+def _due_date(merchant: Merchant, subscription: Subscription, planned_at: datetime, now: datetime) -> date:
+    # A charge is due when its period begins. Who is sent an invoice has the whole of its terms, however late it comes.
+    sent = subscription.collection is Collection.SEND
+    day = local_date(now if sent else planned_at, merchant.timezone)
+    return subscription.due.day(day) if sent else day
 
 
 def _block(

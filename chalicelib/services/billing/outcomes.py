@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Final
 
 from chalicelib.domain.documents.customers import Customer
-from chalicelib.domain.documents.invoices import Invoice
+from chalicelib.domain.documents.invoices import CollectionBlock, Invoice
 from chalicelib.domain.documents.mails import Mail, MailKind
 from chalicelib.domain.documents.merchants import Merchant
 from chalicelib.domain.documents.methods import StoredMethod
@@ -169,7 +169,10 @@ def _with_new_method(subscription: Subscription, invoice: Invoice, intent: Inten
     if invoice.consent is None or charge is None or intent.payment_method_id is None or intent.customer_id is None:
         return subscription
     kept = StoredMethod(intent.payment_method_id, intent.customer_id, charge.method)
-    return replace(subscription, method=kept, consent=invoice.consent)
+    blocked = subscription.collection_blocked
+    if blocked is CollectionBlock.NO_PAYMENT_METHOD:
+        blocked = None
+    return replace(subscription, method=kept, consent=invoice.consent, collection_blocked=blocked)
 
 
 def _paid_up(ports: Ports, subscription: Subscription, invoice_id: str, actor: str, now: datetime) -> list[Write]:

@@ -15,7 +15,7 @@ from typing import Final
 from chalicelib.domain.documents.timers import SHARDS, Timer, TimerKind
 from chalicelib.services.billing.issuing import MOST_TOGETHER
 from chalicelib.services.mails import timer_message
-from chalicelib.services.ports import Message, Ports, QueueName
+from chalicelib.services.ports import Message, Ports, QueueName, QueueUnavailable
 
 PAGE: Final = 200
 MOST_AT_ONCE: Final = 20_000
@@ -60,6 +60,14 @@ def sweep(ports: Ports) -> Swept:
             ports.queues.send(queue, batch)
             messages += len(batch)
     return Swept(due, messages, (now - oldest).total_seconds())
+
+
+def hurry_billing(ports: Ports, timer: Timer) -> None:
+    """Have one period billed at once. Its timer stands, so where the queue cannot be reached the next sweep does it."""
+    try:
+        ports.queues.send(QueueName.BILLING, _batches(ports, timer.merchant_id, [timer], ports.clock.now()))
+    except QueueUnavailable:
+        return
 
 
 def _due(ports: Ports, shard: int, now: datetime, most: int) -> Iterator[Timer]:

@@ -12,7 +12,7 @@ from chalicelib.domain.billing.schedule import Period
 from chalicelib.domain.documents.invoices import Invoice, Source
 from chalicelib.domain.documents.subscriptions import Subscription
 from chalicelib.domain.documents.timers import Timer, TimerKind
-from chalicelib.domain.machines import SubscriptionStatus
+from chalicelib.domain.machines import InvoiceStatus, SubscriptionStatus
 from chalicelib.services.checking.books import Billed, Books
 from chalicelib.services.checking.calendar import period_end, period_start
 from chalicelib.services.checking.report import Finding, Violation
@@ -93,8 +93,10 @@ def what_is_due_will_be_billed(books: Books) -> Iterator[Finding]:
         due = period_start(subscription.schedule.epochs, subscription.next_index)
         timer_at = subscription.timer_at
         if timer_at is None:
-            # A fixed term whose last payment is owed ends when that is paid, and not by date.
-            owed = subscription.past_due_invoices or subscription.status is not SubscriptionStatus.ACTIVE
+            # A fixed term whose last payment is owed ends when that is paid, and not by date. An invoice that was sent,
+            # or that nobody has stored a method for, is owed without any charge having failed.
+            billed = books.billed_of.get(subscription.id, ())
+            owed = any(each.invoice.status is InvoiceStatus.OPEN for each in billed)
             if not (last_was_issued and owed):
                 yield Violation("I5", subscription.id, f"period {subscription.next_index} is due and has no timer")
         elif timer_at < due or (timer_at > due and not last_was_issued):

@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Final
 
 from chalicelib.domain.documents.checkouts import Consent
-from chalicelib.domain.documents.invoices import Invoice
+from chalicelib.domain.documents.invoices import Collection, Invoice
 from chalicelib.domain.documents.limits import AddressTries, address_tries_id
 from chalicelib.domain.documents.merchants import Merchant
 from chalicelib.domain.documents.parts import AttemptOutcome
@@ -48,6 +48,14 @@ class InvoiceView:
     merchant: Merchant
     invoice: Invoice
     subscription: Subscription | None
+
+    @property
+    def charged_later(self) -> Subscription | None:
+        """The running subscription whose later invoices the method that pays this one would be charged for."""
+        billed = self.subscription
+        if billed is None or billed.has_ended or billed.collection is not Collection.AUTOMATIC:
+            return None
+        return billed
 
     @property
     def payable(self) -> bool:

@@ -33,6 +33,20 @@ class ReceiptMail:
 
 
 @dataclass(frozen=True, slots=True)
+class InvoiceMail:
+    """An invoice that is to be paid on its page. `due_at` is a moment of the day it is due in the merchant's zone."""
+
+    merchant: MerchantView
+    amount: Money
+    due_at: datetime
+    email: str
+    invoice_url: str
+    invoice_number: str
+    lines: tuple[LineView, ...]
+    totals: TotalsView
+
+
+@dataclass(frozen=True, slots=True)
 class FailedChargeMail:
     """A renewal that could not be charged. `asks_bank`: the buyer's bank wants them to approve it.
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from chalicelib.web.formatting import format_date, format_money, isolate, shorten
-from chalicelib.web.views.common import LineView, TotalsView
+from chalicelib.web.views.common import LineView, MerchantView, TotalsView
 from chalicelib.web.views.mail import ReceiptMail
 from chalicelib.web.views.receipt import ReceiptOutcome
 from chalicelib.web.words.documents import discount_label, method_words, tax_label, units_words
@@ -96,11 +97,8 @@ def receipt_text(mail: ReceiptMail, words: MailWords, locale: str = "en") -> str
     """The plain text part: everything that the HTML part says, in the same order."""
     blocks: list[str] = [isolate(mail.merchant.name), words.first_line + (f"\n{words.later}" if words.later else "")]
     blocks.append(f"{format_money(mail.amount, locale)}\n{words.when}")
-    rows = [_line(line, locale) for line in mail.lines[:MAX_LINES]]
-    if len(mail.lines) > MAX_LINES:
-        rows.append(f"and {len(mail.lines) - MAX_LINES} more")
-    blocks.append("\n".join(rows))
-    blocks.append("\n".join(f"{label}: {value}" for label, value, _ in totals_rows(mail.totals, locale)))
+    blocks.append(lines_text(mail.lines, locale))
+    blocks.append(totals_text(mail.totals, locale))
     if mail.invoice_number:
         invoice = f"Invoice {mail.invoice_number}"
         blocks.append(f"{invoice}: {mail.invoice_url}" if mail.invoice_url else invoice)
@@ -111,9 +109,27 @@ def receipt_text(mail: ReceiptMail, words: MailWords, locale: str = "en") -> str
             "\n".join([words.cancel, *(url if single else f"{label}: {url}" for label, url in words.cancel_links)])
         )
     blocks.append(words.help)
-    seller = [mail.merchant.legal_name or mail.merchant.name, *mail.merchant.address_lines]
-    blocks.append("\n".join([*(isolate(part) for part in seller), words.why]))
+    blocks.append(seller_text(mail.merchant, words.why))
     return "\n\n".join(block for block in blocks if block) + "\n"
+
+
+def lines_text(lines: Sequence[LineView], locale: str = "en") -> str:
+    """What a document bills, a row for each line, and how many more there are."""
+    rows = [_line(line, locale) for line in lines[:MAX_LINES]]
+    if len(lines) > MAX_LINES:
+        rows.append(f"and {len(lines) - MAX_LINES} more")
+    return "\n".join(rows)
+
+
+def totals_text(totals: TotalsView, locale: str = "en") -> str:
+    """A document's sums, a row for each."""
+    return "\n".join(f"{label}: {value}" for label, value, _ in totals_rows(totals, locale))
+
+
+def seller_text(merchant: MerchantView, why: str) -> str:
+    """At a mail's foot: who sends it, and why it came."""
+    seller = [merchant.legal_name or merchant.name, *merchant.address_lines]
+    return "\n".join([*(isolate(part) for part in seller), why])
 
 
 def totals_rows(totals: TotalsView, locale: str = "en") -> tuple[tuple[str, str, bool], ...]:
