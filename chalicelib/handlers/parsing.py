@@ -160,6 +160,17 @@ def refused(errors: Sequence[FieldError]) -> TillError:
 
 def record_id(text: str, prefix: str, what: str) -> str:
     """An id of this kind. Raises NotFound for text that cannot be one, so that the store is never asked for it."""
-    if not text.startswith(f"{prefix}_") or not is_ulid(text.removeprefix(f"{prefix}_")):
+    if not _is_id(text, prefix):
         raise NotFound(what)
     return text
+
+
+def referred_id(text: str, prefix: str, param: str) -> str:
+    """The id of another record in a body's field. Raises TillError `not_found` that names the field."""
+    if not _is_id(text, prefix):
+        raise TillError("not_found", f"There is no such {param}.", param)
+    return text
+
+
+def _is_id(text: str, prefix: str) -> bool:
+    return text.startswith(f"{prefix}_") and is_ulid(text.removeprefix(f"{prefix}_"))

@@ -5,7 +5,7 @@ The scheduler issues all of its invoices, that of period 0 too: its timer is due
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -25,6 +25,7 @@ from chalicelib.domain.money.currency import check_chargeable
 from chalicelib.services.account import require_ready
 from chalicelib.services.billing.issuing import billing_timer
 from chalicelib.services.billing.sweeping import hurry_billing
+from chalicelib.services.catalogue.lines import LineOrder, copied_lines
 from chalicelib.services.facts import happened
 from chalicelib.services.ports import Insert, Ports, SetTimer, Write
 from chalicelib.services.saving import commit, written
@@ -36,7 +37,7 @@ class NewSubscription:
     """A subscription to be made or looked at. A start at payment means now; `due` is for invoices that are sent."""
 
     currency: str
-    lines: tuple[LineItem, ...]
+    lines: Sequence[LineItem | LineOrder]
     recurrence: Recurrence
     collection: Collection = Collection.AUTOMATIC
     due: Due = ON_RECEIPT
@@ -51,16 +52,16 @@ def create_subscription(
 ) -> Subscription:
     """Make it: one transaction with its events and the timer of its first period.
 
-    Raises InvalidValue for a start before today in the merchant's zone, for terms that make no sense and for an amount
-    of any period that nobody can charge; TillError `not_found` for a customer that is not the merchant's, and
-    `not_ready_to_transact`.
+    Lines that name a price are copied from the catalogue. Raises TillError for a start before today in the merchant's
+    zone, for terms that make no sense, prices that cannot be sold so and an amount of any period that nobody can
+    charge; `not_found` for a customer that is not the merchant's, and `not_ready_to_transact`.
     """
     now = ports.clock.now()
     merchant, customer = ports.records.find_many([(Merchant, merchant_id), (Customer, customer_id)])
     if customer is None or customer.merchant_id != merchant_id:
         raise TillError("not_found", "There is no such customer.", "customer")
     refuse_past(new.recurrence.start, now, merchant.timezone)
-    draft = _draft(new, merchant.timezone, now)
+    draft = _draft(ports, merchant_id, new, merchant.timezone, now)
     require_ready(merchant)
     made = replace(
         draft,
@@ -89,16 +90,18 @@ def preview_draft(
 ) -> list[Upcoming]:
     """The first `count` invoices of such a subscription, which is not made; its start may lie in the past.
 
-    `timezone` is the merchant's unless given. Raises InvalidValue as `create_subscription` does.
+    `timezone` is the merchant's unless given. Raises TillError as `create_subscription` does.
     """
     zone = timezone or ports.records.get(Merchant, merchant_id).timezone
-    return upcoming(_draft(new, zone, ports.clock.now()), count)
+    return upcoming(_draft(ports, merchant_id, new, zone, ports.clock.now()), count)
 
 
-def _draft(new: NewSubscription, zone: str, now: datetime) -> Subscription:
+def _draft(ports: Ports, merchant_id: str, new: NewSubscription, zone: str, now: datetime) -> Subscription:
     """The subscription as it would be made now, without what names it."""
+    schedule = begin(new.recurrence, now, zone)
+    copies = copied_lines(ports, merchant_id, new.lines, currency=new.currency, rhythm=new.recurrence)
     # As on what a checkout makes, each line carries the rhythm that it is shown with.
-    lines = tuple(replace(line, recurring=new.recurrence) for line in new.lines)
+    lines = tuple(replace(line, recurring=new.recurrence) for line in copies)
     automatic = new.collection is Collection.AUTOMATIC
     draft = Subscription(
         id="",
@@ -108,7 +111,7 @@ def _draft(new: NewSubscription, zone: str, now: datetime) -> Subscription:
         currency=new.currency,
         lines=lines,
         recurrence=new.recurrence,
-        schedule=begin(new.recurrence, now, zone),
+        schedule=schedule,
         next_index=0,
         collection=new.collection,
         created_at=now,

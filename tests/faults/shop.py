@@ -92,6 +92,7 @@ class Case:
     message: Message | None = None
     invoice_id: str = ""
     secret: str = ""
+    customer_id: str = ""
 
 
 _OWN = frozenset({"world", "two", "died_again", "_pool"})
@@ -169,9 +170,7 @@ class Shop:
 
     def buyer(self, link: PaymentLink, behaves: str = "pm_card_visa") -> Case:
         """A buyer with a checkout of their own and a card at hand."""
-        ports = self.world.ports
-        self._buyers += 1
-        number = self._buyers
+        ports, number = self.world.ports, self.next_number()
         now = self.world.clock.now()
         form = Submit(
             merchant_slug="pinewood",
@@ -191,6 +190,11 @@ class Shop:
             source=None if link is self.monthly else f"address {number}",
         )
         return Case(number, form=form, checkout_id=form.checkout_id)
+
+    def next_number(self) -> int:
+        """The number of the next case in this shop."""
+        self._buyers += 1
+        return self._buyers
 
     def another_card(self, case: Case, behaves: str = "pm_card_visa") -> None:
         """The buyer enters a card anew, as after every reload."""

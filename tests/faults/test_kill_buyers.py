@@ -28,6 +28,7 @@ ELSEWHERE = {
     "payments/intents.py forget_canceled: commit": _RENEWAL,
     "payments/intents.py _made_before: ports.stripe.find_intents": _RENEWAL,
     "payments/intents.py confirmed: ports.stripe.retrieve_intent": _RACE,
+    "subscriptions.py change_metadata.attempt: commit": "one write for an API caller, who asks again (tests/services)",
 }
 """Calls that no flow here comes to, each with the test that holds it."""
 

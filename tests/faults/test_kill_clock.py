@@ -6,18 +6,19 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.faults import flows_of_clock, flows_of_mail
+from tests.faults import flows_of_api, flows_of_clock, flows_of_mail
 from tests.faults.matrix import Matrix, Way, ways
 from tests.faults.world import World
 
-FLOWS = (*flows_of_clock.FLOWS, *flows_of_mail.FLOWS)
-ROOMS = ("billing", "invoices", "mails.py")
+FLOWS = (*flows_of_clock.FLOWS, *flows_of_mail.FLOWS, *flows_of_api.FLOWS)
+ROOMS = ("billing", "invoices", "mails.py", "subscribing.py")
 _REFUSED = "Stripe refuses a stored method for good (tests/services)"
 ELSEWHERE = {
     "billing/outcomes.py refuse_try.attempt: ports.records.get": _REFUSED,
     "billing/outcomes.py refuse_try.attempt: commit": _REFUSED,
     "invoices/paying.py _abandon.attempt: commit": "a try that did nothing (tests/services/test_invoice_paying.py)",
     "billing/charging.py _charge: commit": "a method replaced between two tries (tests/services)",
+    "subscribing.py preview_draft: ports.records.get": "a look that changes nothing",
     "invoices/paying.py _confirmed: ports.stripe.create_customer": "a buyer without any stored method (tests/services)",
 }
 """Calls that no flow here comes to, each with the test that holds it."""

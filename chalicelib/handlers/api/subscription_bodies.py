@@ -49,12 +49,18 @@ class DocumentFee(Body):
         )
 
 
+def _only_true(value: bool) -> bool:
+    if not value:
+        raise wrong("invalid_value", "This is true or left out.")
+    return value
+
+
 class DueTerms(Body):
     """When an invoice that is sent is to be paid; exactly one of the three."""
 
     net_days: Annotated[int, Field(ge=1, le=_LONGEST_TERMS)] | None = None
     date: Annotated[str, AfterValidator(plain_date)] | None = None
-    on_receipt: Literal[True] | None = None
+    on_receipt: Annotated[bool, AfterValidator(_only_true)] | None = None
 
     @model_validator(mode="after")
     def _one_of_three(self) -> DueTerms:
@@ -114,7 +120,7 @@ class SubscriptionTerms(LineRecurrence):
 class SubscriptionBody(SubscriptionTerms):
     """A new subscription of a customer."""
 
-    customer: Annotated[str, text(100)]
+    customer: str
 
 
 class SubscriptionPreview(SubscriptionTerms):

@@ -12,7 +12,7 @@ from chalicelib.handlers.api.listing import list_answer
 from chalicelib.handlers.api.operations import Count, Filters, operation
 from chalicelib.handlers.api.resources import subscription_out, upcoming_out
 from chalicelib.handlers.boundary import ApiCall, json_api
-from chalicelib.handlers.parsing import json_object, record_id
+from chalicelib.handlers.parsing import json_object, record_id, referred_id
 from chalicelib.services.reading import read
 from chalicelib.services.subscribing import create_subscription, preview_draft
 from chalicelib.services.subscriptions import cancel, change_metadata
@@ -58,8 +58,10 @@ def post_subscription(call: ApiCall) -> answers.Subscription:
     from chalicelib.handlers.api_types import read_body
 
     body = read_body(SubscriptionBody, json_object(call.raw_body, call.content_type))
-    made = create_subscription(call.ports, call.merchant_id, body.customer, body.to_new(), actor=call.actor)
-    return subscription_out(made)
+    customer_id = referred_id(body.customer, "cus", "customer")
+    return subscription_out(
+        create_subscription(call.ports, call.merchant_id, customer_id, body.to_new(), actor=call.actor)
+    )
 
 
 @api.route("/v1/subscriptions/preview", methods=["POST"], content_types=[])

@@ -140,7 +140,8 @@ def _one_transaction(ports: Ports, merchant_id: str, ids: Sequence[str]) -> list
 def _weight(subscription: Subscription) -> int:
     """The most bytes that a step's lines can have: on the subscription, and with their sums on the invoice."""
     texts = sum(len(line.name) + len(line.description or "") for line in subscription.lines)
-    return 2 * (4 * texts + 700 * len(subscription.lines))
+    tiers = sum(len(line.tiers.tiers) for line in subscription.lines if line.tiers is not None)
+    return 2 * (4 * texts + 700 * len(subscription.lines) + 100 * tiers)
 
 
 def _is_due(subscription: Subscription | None, merchant_id: str, now: datetime) -> bool:
