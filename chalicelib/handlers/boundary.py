@@ -1,156 +1,50 @@
 """The boundary: the only place where exceptions become answers, so that nothing internal ever reaches a caller.
 
-A view is wrapped by exactly one of `json_api`, `html_page` and `job`. Chalice deploys a function by its `__name__`, so
-every wrapper keeps the name of what it wraps.
+A view is wrapped by exactly one of `json_api`, `html_page` and `job`. Chalice deploys a function by its
+`__name__`, so every wrapper keeps the name of what it wraps.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import wraps
 from typing import Any, Final, Protocol
 
 from chalice.app import Blueprint, Request, Response, SQSEvent
 
 from chalicelib import wiring
-from chalicelib.domain.errors import FieldError, TillError
+from chalicelib.domain.errors import TillError
 from chalicelib.handlers.auth import Caller, authenticate
+from chalicelib.handlers.calls import ApiCall, as_json, body_of, query_of, request_id_of
+from chalicelib.handlers.keys import fingerprint, idempotency_key
+from chalicelib.handlers.refusals import STATUS_OF_CODE, as_refusal, error_body, status_of
 from chalicelib.observability import get_logger
-from chalicelib.services.ports import (
-    Ports,
-    ProviderBusy,
-    ProviderUnavailable,
-    QueueUnavailable,
-    StoreUnavailable,
-    WriteConflict,
-)
+from chalicelib.services.idempotency import Answer, CallInProgress, Held, begin
+from chalicelib.services.ports import StoreUnavailable
+
+__all__ = [
+    "REQUEST_ID_HEADER",
+    "STATUS_OF_CODE",
+    "ApiCall",
+    "each_message",
+    "error_body",
+    "html_page",
+    "in_order",
+    "job",
+    "json_api",
+    "request_id_of",
+    "status_of",
+    "webhook_receiver",
+]
 
 _LOG: Final = get_logger("till.boundary")
 
 REQUEST_ID_HEADER: Final = "Request-Id"
 
-STATUS_OF_CODE: Final[Mapping[str, int]] = {
-    "malformed_json": 400,
-    "unauthenticated": 401,
-    "insufficient_scope": 403,
-    "not_found": 404,
-    "method_not_allowed": 405,
-    "idempotency_key_reused": 409,
-    "idempotency_in_progress": 409,
-    "state_conflict": 409,
-    "payment_in_progress": 409,
-    "not_ready_to_transact": 409,
-    "already_used": 409,
-    "expired": 409,
-    "limit_reached": 409,
-    "body_too_large": 413,
-    "unsupported_media_type": 415,
-    "rate_limited": 429,
-    "internal_error": 500,
-    "provider_unavailable": 503,
-}
-"""The HTTP status of each code that is not about the content of a field; those are all 422."""
 
-_TYPE_OF_STATUS: Final[Mapping[int, str]] = {
-    401: "authentication",
-    403: "permission",
-    404: "not_found",
-    409: "conflict",
-    429: "rate_limit",
-}
-
-_UNAVAILABLE: Final = (StoreUnavailable, ProviderUnavailable, ProviderBusy, QueueUnavailable)
-
-
-# --- the error shape --------------------------------------------------------------------------------------------------
-
-
-def status_of(code: str) -> int:
-    """The HTTP status that goes with an error code."""
-    return STATUS_OF_CODE.get(code, 422)
-
-
-def error_body(
-    status: int,
-    code: str,
-    message: str,
-    request_id: str,
-    *,
-    param: str | None = None,
-    errors: Sequence[FieldError] = (),
-) -> dict[str, Any]:
-    """The one shape of every refusal, for the API and for whatever answers in front of it."""
-    kind = "internal" if status >= 500 else _TYPE_OF_STATUS.get(status, "invalid_request")
-    return {
-        "error": {
-            "type": kind,
-            "code": code,
-            "message": message,
-            "param": param,
-            "errors": [{"param": e.param, "code": e.code, "message": e.message} for e in errors],
-            "request_id": request_id,
-        }
-    }
-
-
-def _as_refusal(error: Exception) -> TillError:
-    """What a caller is told of an exception: a refusal of ours as it is, of all others only whether a retry helps."""
-    if isinstance(error, TillError):
-        return error
-    if isinstance(error, WriteConflict):
-        return TillError("state_conflict", "Another request changed this meanwhile. Nothing was written: try again.")
-    if isinstance(error, _UNAVAILABLE):
-        return TillError(
-            "provider_unavailable",
-            "A service that Till depends on gave no answer, so it is not known yet whether this was done. Try again.",
-        )
-    return TillError(
-        "internal_error", "Something went wrong on our side. Give us the request id when you ask about it."
-    )
-
-
-# --- requests ---------------------------------------------------------------------------------------------------------
-
-
-def request_id_of(request: Request) -> str:
-    """The id that the answer's header, the error and the log line share; API Gateway's, where it gives one."""
-    given = request.context.get("requestId")
-    return str(given or getattr(request.lambda_context, "aws_request_id", "unknown"))
-
-
-@dataclass(frozen=True, slots=True)
-class ApiCall:
-    """One authenticated API request as views see it: who calls, what was sent, and the ports to act through.
-
-    `query` has every value of every key, since a repeated key is an error and not a choice.
-    """
-
-    caller: Caller
-    ports: Ports
-    request_id: str
-    raw_body: bytes
-    content_type: str | None
-    query: Mapping[str, Sequence[str]]
-
-    @property
-    def merchant_id(self) -> str:
-        """The merchant whose data this call may touch."""
-        return self.caller.merchant_id
-
-    @property
-    def actor(self) -> str:
-        """How events name this caller."""
-        return f"api:{self.caller.key_prefix}"
-
-
-def _query_of(request: Request) -> dict[str, list[str]]:
-    return {name: request.query_params.getlist(name) for name in request.query_params} if request.query_params else {}
-
-
-def _as_bytes(body: str | bytes) -> bytes:
-    return body if isinstance(body, bytes) else body.encode()
+# --- the API ----------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +56,6 @@ class Terms:
 
 
 ApiView = Callable[..., Mapping[str, Any]]
-Wrapped = Callable[..., Any]
 
 
 def json_api(bp: Blueprint, *, scope: str, success: int = 200) -> Callable[[ApiView], Callable[..., Response]]:
@@ -170,38 +63,82 @@ def json_api(bp: Blueprint, *, scope: str, success: int = 200) -> Callable[[ApiV
 
     The key is checked before anything of the request is read; `scope` is `resource:read` or `resource:write`. Routes
     must be declared with `content_types=[]`: Chalice's own 415 has another shape, so the body parser refuses instead.
+    A POST that writes takes an `Idempotency-Key`, and does what it does within `call.once`.
     """
 
     def decorate(view: ApiView) -> Callable[..., Response]:
+        said = getattr(view, "operation", None)  # what `operation` of `chalicelib.handlers.api.operations` left there
+        takes_a_key = said is None or bool(said.writes)
+
         @wraps(view)
         def answer(**path: str) -> Response:
-            request = bp.current_request
-            request_id = request_id_of(request)
-            caller: Caller | None = None
-            try:
-                ports = wiring.ports()
-                caller = authenticate(ports.records, request.headers.get("authorization"), scope)
-                call = ApiCall(
-                    caller=caller,
-                    ports=ports,
-                    request_id=request_id,
-                    raw_body=_as_bytes(request.raw_body),
-                    content_type=request.headers.get("content-type"),
-                    query=_query_of(request),
-                )
-                body, status, code = view(call, **path), success, None
-            except Exception as error:  # noqa: BLE001 - this is the boundary
-                refusal = _as_refusal(error)
-                status, code = status_of(refusal.code), refusal.code
-                _log_unexpected(error, refusal, request, request_id)
-                body = error_body(status, code, refusal.message, request_id, param=refusal.param, errors=refusal.errors)
-            _log_request(request, request_id, status, code, caller)
-            return Response(body=body, status_code=status, headers=_api_headers(request_id, status))
+            def produce(call: ApiCall, request: Request) -> Answer:
+                key = idempotency_key(request) if takes_a_key and request.method == "POST" else None
+                if key is None:
+                    return Answer(success, as_json(view(call, **path)))
+                named = fingerprint(request, call.raw_body, call.content_type)
+                held = begin(call.ports, call.merchant_id, key, named)
+                if isinstance(held, Answer):
+                    return held
+                keyed = replace(call, ports=held.ports, held=held)
+                return _finished(held, call, request, lambda: Answer(success, as_json(view(keyed, **path))))
+
+            return _answered(bp, Terms(scope, success), produce)
 
         answer.terms = Terms(scope, success)  # type: ignore[attr-defined] # read back for the API's document
         return answer
 
     return decorate
+
+
+def _finished(held: Held, call: ApiCall, request: Request, work: Callable[[], Answer]) -> Answer:
+    try:
+        return held.finish(work())
+    except Exception as error:
+        if held.answer is not None:
+            # The effect is there, and so is its answer, which every retry will get: this request gets it too.
+            _log_failure(error, request, call.request_id)
+            return held.answer
+        try:
+            held.let_go()
+        except StoreUnavailable:
+            # Nothing is wrong with the refusal; only the key stays taken until its lease is over.
+            _LOG.warning("key_not_given_back", extra={"route": request.path, "request_id": call.request_id})
+        raise
+
+
+def _answered(bp: Blueprint, terms: Terms, produce: Callable[[ApiCall, Request], Answer]) -> Response:
+    request = bp.current_request
+    request_id = request_id_of(request)
+    caller: Caller | None = None
+    code: str | None = None
+    more: dict[str, str] = {}
+    try:
+        ports = wiring.ports()
+        caller = authenticate(ports.records, request.headers.get("authorization"), terms.scope)
+        call = ApiCall(
+            caller=caller,
+            ports=ports,
+            request_id=request_id,
+            raw_body=body_of(request),
+            content_type=request.headers.get("content-type"),
+            query=query_of(request),
+            success=terms.success,
+        )
+        answer = produce(call, request)
+        if answer.replayed:
+            more["Idempotent-Replayed"] = "true"
+    except Exception as error:  # noqa: BLE001 - this is the boundary
+        refusal = as_refusal(error)
+        status, code = status_of(refusal.code), refusal.code
+        _log_unexpected(error, refusal, request, request_id)
+        body = error_body(status, code, refusal.message, request_id, param=refusal.param, errors=refusal.errors)
+        answer = Answer(status, as_json(body))
+        if isinstance(refusal, CallInProgress):
+            more["Retry-After"] = str(refusal.retry_after)
+    _log_request(request, request_id, answer.status, code, caller)
+    headers = {**_api_headers(request_id, answer.status), **more}
+    return Response(body=answer.body, status_code=answer.status, headers=headers)
 
 
 def _api_headers(request_id: str, status: int) -> dict[str, str | list[str]]:
@@ -238,7 +175,7 @@ def html_page(
             try:
                 response = view(**path)
             except Exception as error:  # noqa: BLE001 - this is the boundary
-                refusal = _as_refusal(error)
+                refusal = as_refusal(error)
                 code = refusal.code
                 _log_unexpected(error, refusal, request, request_id)
                 response = render_error(code, request_id)
@@ -263,7 +200,7 @@ def webhook_receiver(bp: Blueprint) -> Callable[[Callable[..., Response]], Calla
             try:
                 response = view(**path)
             except Exception as error:  # noqa: BLE001 - this is the boundary
-                refusal = _as_refusal(error)
+                refusal = as_refusal(error)
                 code = refusal.code
                 _log_unexpected(error, refusal, request, request_id)
                 # A conflict or a missing record is no answer to a provider: only "not done, come again" is.
@@ -280,11 +217,15 @@ def webhook_receiver(bp: Blueprint) -> Callable[[Callable[..., Response]], Calla
 
 def _log_unexpected(error: Exception, refusal: TillError, request: Request, request_id: str) -> None:
     if status_of(refusal.code) >= 500:
-        _LOG.error(
-            "request_failed",
-            exc_info=error,
-            extra={"route": request.path, "method": request.method, "request_id": request_id},
-        )
+        _log_failure(error, request, request_id)
+
+
+def _log_failure(error: Exception, request: Request, request_id: str) -> None:
+    _LOG.error(
+        "request_failed",
+        exc_info=error,
+        extra={"route": request.path, "method": request.method, "request_id": request_id},
+    )
 
 
 def _log_request(request: Request, request_id: str, status: int, code: str | None, caller: Caller | None) -> None:

@@ -12,6 +12,7 @@ from typing import Any, Final
 from chalicelib.domain.documents.catalogue import Price, Product, TaxRate
 from chalicelib.domain.documents.checkouts import Checkout
 from chalicelib.domain.documents.customers import Customer, CustomerByEmail
+from chalicelib.domain.documents.idempotency import KeyedCall
 from chalicelib.domain.documents.intake import EventSweep, StripeEvent
 from chalicelib.domain.documents.invoices import Invoice
 from chalicelib.domain.documents.limits import AddressTries, LinkDeclines
@@ -34,7 +35,8 @@ class Kind:
 
     `name` is what rows are marked with, and must not change; `word` is for people. `prefix` is the constant beginning
     of ids that sort by creation, empty for records that are only looked up. `owners` tells, for each index that the
-    kind is in, whose record one is: None keeps that one out.
+    kind is in, whose record one is: None keeps that one out. `expires` is when the database may remove one; records
+    without it stay.
     """
 
     type: type[Any]
@@ -42,6 +44,7 @@ class Kind:
     word: str
     prefix: str = ""
     owners: Mapping[Index, Owner] = field(default_factory=dict)
+    expires: Callable[[Any], datetime] | None = None
 
     def index_keys(self, record: Any) -> dict[str, str | None]:
         """The hash keys of the kind's indexes for a record, by attribute name."""
@@ -145,6 +148,7 @@ KINDS: Final = (
     Kind(Mail, "mail", "mail"),
     Kind(AddressTries, "address_tries", "count of tries"),
     Kind(LinkDeclines, "link_declines", "count of declines"),
+    Kind(KeyedCall, "keyed_call", "idempotency key", expires=attrgetter("expires_at")),
 )
 
 _BY_TYPE: Final[Mapping[type[Any], Kind]] = MappingProxyType({kind.type: kind for kind in KINDS})

@@ -13,7 +13,7 @@ from pynamodb.constants import UPDATE_ITEM
 from pynamodb.expressions.operand import Path
 
 from chalicelib.services.ports import Allowance, StoreUnavailable
-from chalicelib.storage.rows import number
+from chalicelib.storage.rows import EXPIRES, number
 
 SORT: Final = "~pace"
 """The sort key of the counters: no aggregate is found there."""
@@ -21,7 +21,6 @@ KEPT_SECONDS: Final = 3600
 """How long a counter stays before DynamoDB may remove it; it is read in its own second alone."""
 
 _TOTAL: Final = "total"
-_EXPIRES: Final = "expires"
 _CONDITION: Final = "ConditionalCheckFailedException"
 _TRIES: Final = 3
 
@@ -61,7 +60,7 @@ class DynamoTokenLeases:
             actions=[
                 total.add(number(wanted)),
                 mine.add(number(wanted)),
-                Path(_EXPIRES).set(number(second + KEPT_SECONDS)),
+                Path(EXPIRES).set(number(second + KEPT_SECONDS)),
             ],
             condition=(total.does_not_exist() | (total <= number(allowance.total - wanted)))
             & (mine.does_not_exist() | (mine <= number(allowance.endpoint - wanted))),

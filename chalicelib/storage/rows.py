@@ -6,6 +6,7 @@ can tell its own write from another's, even after others have written since.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Final, TypeVar
 
@@ -22,6 +23,8 @@ Value = dict[str, str]
 Row = Mapping[str, Value]
 
 FIRST_VERSION: Final = 1
+EXPIRES: Final = "expires"
+"""By this attribute DynamoDB removes rows, some time after (`TimeToLiveSpecification` in `infra/template.json`)."""
 
 
 def text(value: str) -> Value:
@@ -56,10 +59,13 @@ def changed_record(record: Record, operation_id: str) -> tuple[dict[str, Value],
 
 
 def _changing(record: Record, operation_id: str, version: int) -> dict[str, Value]:
+    expires = kind_of(type(record)).expires
     return {
         "version": number(version),
         "op": text(operation_id),
         "body": text(to_text(record, without="version")),
+        # Whole seconds since 1970, rounded up: nothing is removed while it still counts.
+        **({} if expires is None else {EXPIRES: number(math.ceil(expires(record).timestamp()))}),
     }
 
 

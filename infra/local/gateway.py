@@ -57,8 +57,13 @@ class Gateway(LocalGateway):
         self._healthy = healthy
         self._render_error = render_error
 
-    def handle_request(self, method: str, path: str, headers: dict[str, Any], body: bytes | None) -> dict[str, Any]:
-        """The answer as Lambda gives it: statusCode, headers, multiValueHeaders and body."""
+    def handle_request(
+        self, method: str, path: str, headers: dict[str, list[str]], body: bytes | None
+    ) -> dict[str, Any]:
+        """The answer as Lambda gives it: statusCode, headers, multiValueHeaders and body.
+
+        `headers` has all values of each, by its name in lower case.
+        """
         address = path.partition("?")[0]
         if address == HEALTH_PATH:
             ready = self._healthy()
@@ -74,6 +79,15 @@ class Gateway(LocalGateway):
         refusal = self.refusal(code, address)
         refusal["headers"].update({name: value for name, value in answer["headers"].items() if name == "Allow"})
         return refusal
+
+    def _generate_lambda_event(
+        self, method: str, path: str, headers: dict[str, Any], body: bytes | None
+    ) -> dict[str, Any]:
+        """The event as API Gateway makes it: of a header that was sent twice, the last value and all of them."""
+        last = {name: values[-1] for name, values in headers.items()}
+        event: dict[str, Any] = super()._generate_lambda_event(method, path, last, body)
+        event["multiValueHeaders"] = headers
+        return event
 
     def refusal(self, code: str, address: str) -> dict[str, Any]:
         """An error of ours: JSON for API callers, the app's page for everyone else."""
@@ -132,7 +146,8 @@ class _Handler(ChaliceRequestHandler):
         """Nothing: the app logs routes; the address would put page tokens into the log."""
 
     def _parse_payload(self) -> tuple[dict[str, Any], bytes | None]:
-        return dict(self.headers), self._read_body()
+        names = {name.lower() for name in self.headers}
+        return {name: self.headers.get_all(name) for name in names}, self._read_body()
 
     def _read_body(self) -> bytes | None:
         if "chunked" in self.headers.get("transfer-encoding", "").lower():

@@ -28,6 +28,9 @@ INTAKE = ("tests/services/test_intake.py",)
 PAYING = ("tests/services/test_invoice_paying.py",)
 STORE = ("tests/contract", "tests/storage/test_dynamodb_local.py", "tests/storage/test_races.py")
 
+KEYED = ("tests/services/test_keyed_calls.py",)
+
+_IDEMPOTENCY = "chalicelib/services/idempotency.py"
 _BOOKING = "chalicelib/services/checkouts/booking.py"
 _SUBMIT = "chalicelib/services/checkouts/submit.py"
 _ISSUING = "chalicelib/services/billing/issuing.py"
@@ -224,6 +227,18 @@ GUARDS: tuple[Guard, ...] = (
         "if merchant is None:",
         INTAKE,
     ),
+    # --- calls under an idempotency key
+    Guard(
+        "the key's row is in the effect's transaction",
+        _IDEMPOTENCY,
+        "commit(operation_id, [*writes, Update(call)])",
+        "commit(operation_id, writes) if writes else None; commit(self._world, [Update(call)])",
+        KEYED,
+    ),
+    Guard("a key stands for one request", _IDEMPOTENCY, "if call.fingerprint != fingerprint:", "if False:", KEYED),
+    Guard("a key has one request at a time", _IDEMPOTENCY, "now < call.leased_until:", "False:", KEYED),
+    Guard("a lost lease is not tried again", _IDEMPOTENCY, "if len(writes) in conflict.failed:", "if False:", KEYED),
+    Guard("an effect in doubt keeps its key", _IDEMPOTENCY, "or self._in_doubt:", "or False:", KEYED),
     # --- the database's promises
     Guard(
         "an update's version",

@@ -1,7 +1,4 @@
-"""The API, `/v1`: JSON for callers with a key. Importing this registers every route on `api`.
-
-An `Idempotency-Key` header is not looked at yet: a POST that is sent twice is done twice.
-"""
+"""The API, `/v1`: JSON for callers with a key. Importing this registers every route on `api`."""
 
 from chalicelib.handlers.api import (
     account,

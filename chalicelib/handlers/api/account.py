@@ -33,4 +33,8 @@ def post_account(call: ApiCall) -> answers.Account:
     from chalicelib.handlers.api_types import read_body
 
     body = read_body(AccountUpdate, json_object(call.raw_body, call.content_type))
-    return account_out(update_account(call.ports, call.merchant_id, body.to_domain(), actor=call.actor))
+    return call.once(
+        Merchant,
+        account_out,
+        lambda: update_account(call.ports, call.merchant_id, body.to_domain(), actor=call.actor),
+    )

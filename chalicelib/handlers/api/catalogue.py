@@ -50,7 +50,11 @@ def post_product(call: ApiCall) -> answers.Product:
 
     body = read_body(ProductBody, json_object(call.raw_body, call.content_type))
     currency = body.currency or call.ports.records.get(Merchant, call.merchant_id).currency
-    return product_out(create_product(call.ports, call.merchant_id, body.to_domain(currency), actor=call.actor))
+    return call.once(
+        Product,
+        product_out,
+        lambda: create_product(call.ports, call.merchant_id, body.to_domain(currency), actor=call.actor),
+    )
 
 
 @api.route("/v1/products/{product_id}", methods=["GET"], content_types=[])
@@ -72,7 +76,11 @@ def post_product_changes(call: ApiCall, product_id: str) -> answers.Product:
     body = read_body(ProductUpdate, json_object(call.raw_body, call.content_type))
     product = _product(call, product_id)
     changes = body.to_domain(product.currency)
-    return product_out(update_product(call.ports, call.merchant_id, product.id, changes, actor=call.actor))
+    return call.once(
+        Product,
+        product_out,
+        lambda: update_product(call.ports, call.merchant_id, product.id, changes, actor=call.actor),
+    )
 
 
 @api.route("/v1/prices", methods=["GET"], content_types=[])
@@ -96,7 +104,11 @@ def post_price(call: ApiCall) -> answers.Price:
     from chalicelib.handlers.api_types import read_body
 
     body = read_body(PriceBody, json_object(call.raw_body, call.content_type))
-    return price_out(create_price(call.ports, call.merchant_id, body.to_domain(), actor=call.actor))
+    return call.once(
+        Price,
+        price_out,
+        lambda: create_price(call.ports, call.merchant_id, body.to_domain(), actor=call.actor),
+    )
 
 
 @api.route("/v1/prices/{price_id}", methods=["GET"], content_types=[])
@@ -117,7 +129,11 @@ def post_price_changes(call: ApiCall, price_id: str) -> answers.Price:
 
     wanted = record_id(price_id, "price", "price")
     body = read_body(PriceUpdate, json_object(call.raw_body, call.content_type))
-    return price_out(update_price(call.ports, call.merchant_id, wanted, body.to_domain(), actor=call.actor))
+    return call.once(
+        Price,
+        price_out,
+        lambda: update_price(call.ports, call.merchant_id, wanted, body.to_domain(), actor=call.actor),
+    )
 
 
 @api.route("/v1/tax_rates", methods=["GET"], content_types=[])
@@ -141,7 +157,11 @@ def post_tax_rate(call: ApiCall) -> answers.TaxRate:
     from chalicelib.handlers.api_types import read_body
 
     body = read_body(TaxRateBody, json_object(call.raw_body, call.content_type))
-    return tax_rate_out(create_tax_rate(call.ports, call.merchant_id, body.to_domain(), actor=call.actor))
+    return call.once(
+        TaxRate,
+        tax_rate_out,
+        lambda: create_tax_rate(call.ports, call.merchant_id, body.to_domain(), actor=call.actor),
+    )
 
 
 @api.route("/v1/tax_rates/{tax_rate_id}", methods=["GET"], content_types=[])
@@ -162,4 +182,8 @@ def post_tax_rate_changes(call: ApiCall, tax_rate_id: str) -> answers.TaxRate:
 
     wanted = record_id(tax_rate_id, "txr", "tax rate")
     body = read_body(TaxRateUpdate, json_object(call.raw_body, call.content_type))
-    return tax_rate_out(update_tax_rate(call.ports, call.merchant_id, wanted, body.to_domain(), actor=call.actor))
+    return call.once(
+        TaxRate,
+        tax_rate_out,
+        lambda: update_tax_rate(call.ports, call.merchant_id, wanted, body.to_domain(), actor=call.actor),
+    )

@@ -40,7 +40,11 @@ def post_customer(call: ApiCall) -> answers.Customer:
     from chalicelib.handlers.api_types import read_body
 
     body = read_body(CustomerBody, json_object(call.raw_body, call.content_type))
-    return customer_out(create_customer(call.ports, call.merchant_id, body.to_domain(), actor=call.actor))
+    return call.once(
+        Customer,
+        customer_out,
+        lambda: create_customer(call.ports, call.merchant_id, body.to_domain(), actor=call.actor),
+    )
 
 
 @api.route("/v1/customers/{customer_id}", methods=["GET"], content_types=[])
@@ -61,4 +65,8 @@ def post_customer_changes(call: ApiCall, customer_id: str) -> answers.Customer:
 
     wanted = record_id(customer_id, "cus", "customer")
     body = read_body(CustomerUpdate, json_object(call.raw_body, call.content_type))
-    return customer_out(update_customer(call.ports, call.merchant_id, wanted, body.to_domain(), actor=call.actor))
+    return call.once(
+        Customer,
+        customer_out,
+        lambda: update_customer(call.ports, call.merchant_id, wanted, body.to_domain(), actor=call.actor),
+    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from chalicelib import wiring
@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 def _show(call: ApiCall, links: Sequence[PaymentLink]) -> list[answers.PaymentLink]:
     base_url = wiring.settings().public_base_url
     return [link_out(overview, base_url) for overview in overviews(call.ports, call.merchant_id, links)]
+
+
+def _once(call: ApiCall, work: Callable[[], PaymentLink]) -> answers.PaymentLink:
+    return call.once(PaymentLink, lambda link: _show(call, [link])[0], work)
 
 
 def _id(text: str) -> str:
@@ -46,7 +50,7 @@ def post_payment_link(call: ApiCall) -> answers.PaymentLink:
     from chalicelib.handlers.api_types import read_body
 
     body = read_body(PaymentLinkBody, json_object(call.raw_body, call.content_type))
-    return _show(call, [create_link(call.ports, call.merchant_id, body.to_domain(), actor=call.actor)])[0]
+    return _once(call, lambda: create_link(call.ports, call.merchant_id, body.to_domain(), actor=call.actor))
 
 
 @api.route("/v1/payment_links/{link_id}", methods=["GET"], content_types=[])
@@ -68,7 +72,7 @@ def post_payment_link_changes(call: ApiCall, link_id: str) -> answers.PaymentLin
     body = read_body(PaymentLinkUpdate, json_object(call.raw_body, call.content_type))
     link = read(call.ports, call.merchant_id, PaymentLink, _id(link_id))
     changes = body.to_domain(link.currency)
-    return _show(call, [update_link(call.ports, call.merchant_id, link.id, changes, actor=call.actor)])[0]
+    return _once(call, lambda: update_link(call.ports, call.merchant_id, link.id, changes, actor=call.actor))
 
 
 def _switch(call: ApiCall, link_id: str, *, on: bool) -> answers.PaymentLink:
@@ -76,7 +80,8 @@ def _switch(call: ApiCall, link_id: str, *, on: bool) -> answers.PaymentLink:
     from chalicelib.handlers.api_types import read_body
 
     read_body(NothingBody, optional_json_object(call.raw_body, call.content_type))
-    return _show(call, [switch_link(call.ports, call.merchant_id, _id(link_id), on=on, actor=call.actor)])[0]
+    wanted = _id(link_id)
+    return _once(call, lambda: switch_link(call.ports, call.merchant_id, wanted, on=on, actor=call.actor))
 
 
 @api.route("/v1/payment_links/{link_id}/activate", methods=["POST"], content_types=[])

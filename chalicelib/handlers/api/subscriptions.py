@@ -59,8 +59,10 @@ def post_subscription(call: ApiCall) -> answers.Subscription:
 
     body = read_body(SubscriptionBody, json_object(call.raw_body, call.content_type))
     customer_id = referred_id(body.customer, "cus", "customer")
-    return subscription_out(
-        create_subscription(call.ports, call.merchant_id, customer_id, body.to_new(), actor=call.actor)
+    return call.once(
+        Subscription,
+        subscription_out,
+        lambda: create_subscription(call.ports, call.merchant_id, customer_id, body.to_new(), actor=call.actor),
     )
 
 
@@ -93,7 +95,11 @@ def post_subscription_changes(call: ApiCall, subscription_id: str) -> answers.Su
     if "metadata" not in body.model_fields_set:
         return subscription_out(read(call.ports, call.merchant_id, Subscription, wanted))
     metadata = body.metadata or {}
-    return subscription_out(change_metadata(call.ports, call.merchant_id, wanted, metadata, actor=call.actor))
+    return call.once(
+        Subscription,
+        subscription_out,
+        lambda: change_metadata(call.ports, call.merchant_id, wanted, metadata, actor=call.actor),
+    )
 
 
 @api.route("/v1/subscriptions/{subscription_id}", methods=["GET"], content_types=[])
@@ -123,5 +129,9 @@ def cancel_subscription(call: ApiCall, subscription_id: str) -> answers.Subscrip
     from chalicelib.handlers.api_types import read_body
 
     body = read_body(CancelBody, json_object(call.raw_body, call.content_type))
-    ended = cancel(call.ports, call.merchant_id, _id(subscription_id), at=body.at, actor=call.actor)
-    return subscription_out(ended)
+    wanted = _id(subscription_id)
+    return call.once(
+        Subscription,
+        subscription_out,
+        lambda: cancel(call.ports, call.merchant_id, wanted, at=body.at, actor=call.actor),
+    )

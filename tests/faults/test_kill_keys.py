@@ -1,0 +1,34 @@
+"""The kill matrix of API calls under an idempotency key: stopped before and after each call, and sent again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from tests.faults.flows_of_keys import FLOWS
+from tests.faults.matrix import Matrix, Way, ways
+from tests.faults.world import World
+
+ROOMS = ("idempotency.py",)
+ELSEWHERE = {
+    "idempotency.py commit: self._world.records.commit": "no call writes after its answer (tests/services)",
+}
+"""Calls that no flow here comes to, each with the test that holds it."""
+
+
+@pytest.fixture(scope="module")
+def matrix(world: World) -> Matrix:
+    return Matrix(world)
+
+
+@pytest.mark.parametrize("way", ways(FLOWS), ids=str)
+def test_what_was_stopped_comes_right(matrix: Matrix, way: Way, record_property: Callable[[str, object], None]) -> None:
+    matrix.hold(way, record_property)
+
+
+def test_no_call_in_these_rooms_was_left_out(matrix: Matrix) -> None:
+    if not matrix.ran_all(FLOWS):
+        pytest.skip("only some of the flows were run")
+    left_out = [call for call in matrix.never_stopped(ROOMS) if call not in ELSEWHERE]
+    assert not left_out, "\n".join(left_out)
