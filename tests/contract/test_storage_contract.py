@@ -19,7 +19,10 @@ from tests.storage.records import (
     event,
     full_checkout,
     full_invoice,
+    full_price,
+    full_product,
     full_subscription,
+    full_tax_rate,
     new_id,
     operation,
     put,
@@ -30,7 +33,9 @@ from tests.storage.records import (
 # --- records
 
 
-@pytest.mark.parametrize("make", [full_invoice, full_subscription, full_checkout])
+@pytest.mark.parametrize(
+    "make", [full_invoice, full_subscription, full_checkout, full_product, full_price, full_tax_rate]
+)
 def test_an_inserted_record_is_read_back_as_it_was_with_version_one(store: Store, make) -> None:
     record = make()
     put(store, Insert(record))

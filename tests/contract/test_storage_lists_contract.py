@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from chalicelib.domain.documents.catalogue import Price
 from chalicelib.domain.documents.customers import Customer
 from chalicelib.domain.documents.payments import Payment
 from chalicelib.services.ports import Append, DropTimer, Index, Insert, SetTimer, Update, WriteConflict
@@ -15,6 +16,7 @@ from tests.storage.records import (
     Store,
     customer,
     event,
+    full_price,
     new_id,
     new_merchant,
     payment,
@@ -97,6 +99,13 @@ def test_a_record_is_found_under_each_of_its_owners_and_no_other_kind_is(store: 
     for index, owner in owners.items():
         assert store.newest(Payment, index, owner, limit=5).records == (replace(record, version=1),)
         assert store.newest(Payment, index, new_id("nobody"), limit=5).records == ()
+
+
+def test_the_prices_of_a_product_are_listed_under_it(store: Store, merchant: str) -> None:
+    price = full_price(merchant)
+    put(store, Insert(price), Insert(full_price(merchant)))
+    found = store.newest(Price, Index.BY_PRODUCT, price.product_id, limit=5)
+    assert found.records == (replace(price, version=1),)
 
 
 def test_an_update_moves_a_record_between_owners_and_out_of_an_index(store: Store, merchant: str) -> None:

@@ -127,7 +127,7 @@ class Visitors:
         path = link_path(link)
         fields = {
             "form_token": self.get(path).form_token if form_token is None else form_token,
-            "expected_total": str(link.lines[0].unit_amount.minor * link.lines[0].quantity),
+            "expected_total": str(link.lines[0].amount.minor),
             "email": "anna@example.com",
             "name": "Anna Kowalska",
             "confirmation_token": self.shop.token(behaves),

@@ -180,7 +180,7 @@ class Shop:
             checkout_secret=ports.ids.secret(),
             email=f"buyer{number}@example.com",
             name="Anna Kowalska",
-            expected_total=link.lines[0].unit_amount.minor,
+            expected_total=link.lines[0].amount.minor,
             confirmation_token=self.world.token(behaves),
             return_url="https://till.example/return/x",
             consent_words=lambda page, now: "agreed" if page.link.lines[0].recurring else None,

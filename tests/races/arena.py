@@ -162,7 +162,7 @@ class Arena:
             "checkout_secret": ids.secret(),
             "email": "anna@example.com",
             "name": "Anna Kowalska",
-            "expected_total": sum(line.unit_amount.minor for line in link.lines),
+            "expected_total": sum(line.amount.minor for line in link.lines),
             "return_url": "https://till.example/return/x",
             "consent_words": lambda page, now: "agreed" if page.link.lines[0].recurring else None,
             "as_shown": lambda page, now: True,

@@ -98,7 +98,7 @@ class Shop:
 
     def buyer(self, link: PaymentLink, **changes: Any) -> Submit:
         """A buyer's form, with a checkout of their own."""
-        amount = link.lines[0].unit_amount.minor * link.lines[0].quantity
+        amount = link.lines[0].amount.minor
         fields: dict[str, Any] = {
             "merchant_slug": "pinewood",
             "link_id": link.id,

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from chalicelib.domain.billing.recurrence import Frequency, Recurrence, Start, StartType
 from chalicelib.domain.billing.schedule import Epoch, Period, Schedule
+from chalicelib.domain.documents.catalogue import Price, Product, TaxRate
 from chalicelib.domain.documents.checkouts import Checkout, Consent
 from chalicelib.domain.documents.customers import Customer
 from chalicelib.domain.documents.events import Event
@@ -30,6 +31,7 @@ from chalicelib.domain.documents.timers import Timer, TimerKind
 from chalicelib.domain.ids import ulid
 from chalicelib.domain.machines import InvoiceStatus, PartState, PaymentStatus
 from chalicelib.domain.money.amounts import Money
+from chalicelib.domain.pricing import PriceModel, Tier, TierTable
 from chalicelib.domain.totals import compute_totals
 from chalicelib.services.ports import Records, Timers, Write
 
@@ -111,7 +113,7 @@ LINES = (
         Money(1250, "usd"),
         description="whole bean",
         discount=Discount(percent=Decimal("12.50"), name="launch"),
-        tax=Tax(Decimal("8.875"), inclusive=False, name="NYC"),
+        tax=Tax(Decimal("8.875"), inclusive=False, name="NYC", rate_id="txr_1"),
         recurring=Recurrence(
             Frequency.MONTHLY, 12, Start(StartType.ON_DATE, on=date(2026, 2, 28)), anchor_day=31
         ),
@@ -119,6 +121,12 @@ LINES = (
         product_id="prod_1",
     ),
     LineItem("Setup", 1, Money(5000, "usd"), discount=Discount(amount=Money(500, "usd"), duration=3)),
+    LineItem(
+        "Seats",
+        7,
+        None,
+        tiers=TierTable(PriceModel.GRADUATED, (Tier(5, Money(700, "usd")), Tier(None, Money(650, "usd")))),
+    ),
 )  # fmt: skip
 DISCOUNT = Discount(percent=Decimal("5"), duration="forever")
 FEES = (Fee("Handling", percent=Decimal("1.5")), Fee("Box", amount=Money(99, "usd")))
@@ -165,6 +173,54 @@ def full_invoice(merchant_id: str = "mer_demo") -> Invoice:
         payment_link_id="plink_1",
         checkout_id="chk_1",
         metadata={"order": "42"},
+    )
+
+
+def full_product(merchant_id: str = "mer_demo") -> Product:
+    """A product with something in every field."""
+    return Product(
+        id=new_id("prod"),
+        merchant_id=merchant_id,
+        name="Prints",
+        currency="eur",
+        created_at=NOW,
+        description="Giclée",
+        sku="PR-2030",
+        image_url="https://example.com/a.png",
+        unit_cost=Money(650, "eur"),
+        folder="Paper",
+        tax_rate_id="txr_1",
+        active=False,
+        metadata={"shelf": "4"},
+    )
+
+
+def full_price(merchant_id: str = "mer_demo") -> Price:
+    """A price with something in every field but the one that tiers exclude."""
+    return Price(
+        id=new_id("price"),
+        merchant_id=merchant_id,
+        product_id=new_id("prod"),
+        created_at=NOW,
+        tiers=TierTable(PriceModel.STAIRSTEP, (Tier(10, Money(5000, "usd")), Tier(None, Money(9000, "usd")))),
+        frequency=Frequency.PER_SIX_MONTHS,
+        nickname="Summer",
+        active=False,
+        metadata={"a": "1"},
+    )
+
+
+def full_tax_rate(merchant_id: str = "mer_demo") -> TaxRate:
+    """A tax rate with something in every field."""
+    return TaxRate(
+        id=new_id("txr"),
+        merchant_id=merchant_id,
+        name="VAT",
+        percent=Decimal("20.00"),
+        created_at=NOW,
+        inclusive=True,
+        active=False,
+        metadata={"land": "FR"},
     )
 
 

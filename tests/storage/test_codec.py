@@ -12,9 +12,10 @@ from typing import Any, Literal
 
 import pytest
 
+from chalicelib.domain.documents.lines import LineItem, Tax
 from chalicelib.domain.money.amounts import Money
 from chalicelib.storage.codec import CodecError, from_text, plain, time_from, time_text, to_text
-from tests.storage.records import NOW, event, full_checkout, full_invoice, full_subscription
+from tests.storage.records import LINES, NOW, event, full_checkout, full_invoice, full_subscription
 
 
 class Colour(StrEnum):
@@ -131,6 +132,37 @@ def test_fields_that_older_code_never_wrote_take_their_defaults() -> None:
     read = from_text(Everything, stored(**gone))
     assert (read.many, read.span, read.maybe, read.notes, read.amounts, read.anything) == ((), "once", None, {}, {}, {})
     assert from_text(Everything, stored(inner={"amount": {"minor": 1, "currency": "usd"}})).inner.share is None
+
+
+def test_a_line_from_before_the_catalogue_is_a_flat_line() -> None:
+    old = {
+        "name": "Portrait", "quantity": 2, "unit_amount": {"minor": 14800, "currency": "usd"}, "description": None,
+        "discount": None, "tax": {"percent": "8.875", "inclusive": False, "name": None}, "recurring": None,
+        "price_id": None, "product_id": None,
+    }  # fmt: skip
+    line = from_text(LineItem, json.dumps(old))
+    assert line == LineItem("Portrait", 2, Money(14_800, "usd"), tax=Tax(Decimal("8.875")))
+    assert line.amount == Money(29_600, "usd")
+
+
+def test_code_from_before_the_catalogue_reads_flat_lines_and_refuses_tiered_ones() -> None:
+    @dataclass(frozen=True, slots=True)
+    class OldLine:
+        name: str
+        quantity: int
+        unit_amount: Money
+        price_id: str | None = None
+
+    flat = LineItem("Portrait", 2, Money(14_800, "usd"), price_id="price_1", product_id="prod_1")
+    assert from_text(OldLine, to_text(flat)) == OldLine("Portrait", 2, Money(14_800, "usd"), "price_1")
+    with pytest.raises(CodecError, match=r"OldLine\.unit_amount: NoneType where Money belongs"):
+        from_text(OldLine, to_text(LINES[2]))
+
+
+def test_a_line_with_two_prices_or_none_cannot_be_read() -> None:
+    for changes in ({"unit_amount": {"minor": 1, "currency": "usd"}}, {"tiers": None}):
+        with pytest.raises(ValueError, match="either a unit amount or a table of tiers"):
+            from_text(LineItem, json.dumps({**json.loads(to_text(LINES[2])), **changes}))
 
 
 def test_a_missing_field_without_a_default_is_an_error_that_names_it() -> None:
