@@ -26,6 +26,7 @@ SUBMIT = ("tests/services/test_checkout_submit.py",)
 RENEW = ("tests/services/test_renewals.py",)
 INTAKE = ("tests/services/test_intake.py",)
 PAYING = ("tests/services/test_invoice_paying.py",)
+CATALOGUE = ("tests/services/test_catalogue_lines.py",)
 STORE = ("tests/contract", "tests/storage/test_dynamodb_local.py", "tests/storage/test_races.py")
 
 KEYED = ("tests/services/test_keyed_calls.py",)
@@ -38,6 +39,7 @@ _CHARGING = "chalicelib/services/billing/charging.py"
 _OUTCOMES = "chalicelib/services/billing/outcomes.py"
 _INTENTS = "chalicelib/services/payments/intents.py"
 _INTAKE = "chalicelib/services/intake.py"
+_LINES = "chalicelib/services/catalogue/lines.py"
 _TRANSACTION = "chalicelib/storage/transaction.py"
 
 GUARDS: tuple[Guard, ...] = (
@@ -239,6 +241,24 @@ GUARDS: tuple[Guard, ...] = (
     Guard("a key has one request at a time", _IDEMPOTENCY, "now < call.leased_until:", "False:", KEYED),
     Guard("a lost lease is not tried again", _IDEMPOTENCY, "if len(writes) in conflict.failed:", "if False:", KEYED),
     Guard("an effect in doubt keeps its key", _IDEMPOTENCY, "or self._in_doubt:", "or False:", KEYED),
+    # --- what a line may be copied from
+    Guard(
+        "a price of another merchant",
+        _LINES,
+        "if record is not None and record.merchant_id == merchant_id]",
+        "if record is not None]",
+        CATALOGUE,
+    ),
+    Guard("an archived price", _LINES, "if price is None or not price.active:", "if price is None:", CATALOGUE),
+    Guard("an archived product", _LINES, "if product is None or not product.active:", "if product is None:", CATALOGUE),
+    Guard("a price of another currency", _LINES, "if price.currency != currency:", "if False:", CATALOGUE),
+    Guard(
+        "a price of another rhythm",
+        _LINES,
+        "repeats is not None and repeats.frequency is not price.frequency:",
+        "False:",
+        CATALOGUE,
+    ),
     # --- the database's promises
     Guard(
         "an update's version",
