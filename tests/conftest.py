@@ -87,6 +87,26 @@ def browser() -> Iterator[Browser]:
         launched.close()
 
 
+@pytest.fixture(scope="session")
+def api_port() -> Iterator[int]:
+    """The port of the API: an app can be served once in a process, so everybody asks this one."""
+    # Imported here: most tests never ask, and need not wait for every view to be loaded.
+    from chalice.app import Response
+
+    from infra.local.gateway import WebServer
+    from tests.api_routes import APP
+
+    def render_error(code: str, request_id: str) -> Response:
+        return Response(body=f"{code} {request_id}", status_code=404, headers={"Content-Type": "text/html"})
+
+    server = WebServer(APP, 0, healthy=lambda: True, render_error=render_error)
+    server.start()
+    try:
+        yield server.port
+    finally:
+        server.stop()
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """What the kill matrix did, where it was run."""
     lines = matrix_lines(report for reports in terminalreporter.stats.values() for report in reports)

@@ -4,77 +4,59 @@ from __future__ import annotations
 
 import http.client
 import json
-from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from chalice.app import Chalice
 
-from chalicelib import wiring
 from chalicelib.domain.documents.checkouts import Checkout
 from chalicelib.domain.documents.links import PaymentLink
 from chalicelib.handlers.api import api
-from chalicelib.handlers.buyer import buyer, error_page
 from chalicelib.services.merchants import create_api_key
-from infra.local.gateway import WebServer
-from tests.doors.visitors import SETTINGS, Visitors, invoice_path, link_path, plain
+from tests.api_routes import APP
+from tests.doors.visitors import Visitors, invoice_path, link_path, plain
 from tests.services.shop import Shop
 
 FEBRUARY = datetime(2027, 2, 28, 20, 30, tzinfo=UTC)
 
 
-class Till(Visitors):
-    """A shop whose API and pages are behind one address."""
+@dataclass
+class Till:
+    """A shop whose API and pages are both open."""
 
-    key: str = ""
+    visitors: Visitors
+    api_port: int
+    key: str
 
-    def ask(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
-        """One call of the API, which must be done."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+    @property
+    def shop(self) -> Shop:
+        """The shop."""
+        return self.visitors.shop
+
+    def send(self, method: str, path: str, body: dict[str, Any] | None = None) -> tuple[int, Any]:
+        """One call of the API."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.api_port, timeout=20)
         try:
             headers = {"Authorization": f"Bearer {self.key}", "Content-Type": "application/json"}
             connection.request(method, f"/v1/{path}", None if body is None else json.dumps(body), headers)
             response = connection.getresponse()
-            answer = json.loads(response.read())
-            assert response.status in (200, 201), answer
-            return answer
+            return response.status, json.loads(response.read())
         finally:
             connection.close()
 
-
-@pytest.fixture(scope="module")
-def whole_app() -> Chalice:
-    """An app of the API and the pages together."""
-    app = Chalice("till-catalogue-test", configure_logs=False)
-    app.register_blueprint(api)
-    app.register_blueprint(buyer)
-    return app
-
-
-@pytest.fixture(scope="module")
-def whole_port(whole_app: Chalice) -> Iterator[int]:
-    """Its port."""
-    server = WebServer(whole_app, 0, healthy=lambda: True, render_error=error_page)
-    server.start()
-    try:
-        yield server.port
-    finally:
-        server.stop()
+    def ask(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
+        """One call of the API, which must be done."""
+        status, answer = self.send(method, path, body)
+        assert status in (200, 201), answer
+        return answer
 
 
 @pytest.fixture
-def till(whole_app: Chalice, whole_port: int, monkeypatch: pytest.MonkeyPatch) -> Till:
-    """A shop of its own behind both."""
-    for blueprint in (api, buyer):
-        monkeypatch.setattr(blueprint, "_current_app", whole_app)
-    monkeypatch.setattr(wiring, "_root", wiring._Root())
-    shop = Shop()
-    wiring.configure(SETTINGS, shop.clock)
-    wiring.replace_ports(shop.ports)
-    till = Till(whole_port, shop)
-    till.key = create_api_key(shop.ports, shop.merchant.id, ["*"])
-    return till
+def till(visitors: Visitors, api_port: int, monkeypatch: pytest.MonkeyPatch) -> Till:
+    """A shop of its own behind both doors."""
+    monkeypatch.setattr(api, "_current_app", APP)
+    return Till(visitors, api_port, create_api_key(visitors.shop.ports, visitors.shop.merchant.id, ["*"]))
 
 
 def stock(till: Till) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
@@ -113,10 +95,10 @@ def test_tiers_and_rhythms_of_the_catalogue_are_sold_by_a_link_and_renewed_as_th
     assert made["schedule"][0] == {"on": "2027-02-28", "amount": 13_500}
 
     link = till.shop.store.get(PaymentLink, made["id"])
-    page = till.get(link_path(link))
+    page = till.visitors.get(link_path(link))
     assert "5 × $7.00 + 5 × $6.50 + 2 × $6.00" in plain(page.text)
     assert "3 × $45.00" in plain(page.text)
-    paid = till.press(link, page.form_token, expected_total="22156", headers={"Cookie": page.cookie})
+    paid = till.visitors.press(link, page.form_token, expected_total="22156", headers={"Cookie": page.cookie})
     assert paid.status == 200
     assert [intent.amount.minor for intent in till.shop.succeeded()] == [22_156]
 
@@ -130,7 +112,7 @@ def test_tiers_and_rhythms_of_the_catalogue_are_sold_by_a_link_and_renewed_as_th
     assert [intent.amount.minor for intent in till.shop.succeeded()] == [22_156, 13_500]
     shown = till.ask("GET", f"invoices/{second.id}")["lines"][0]
     assert (shown["name"], shown["quantity"], shown["amount"], shown["price"]) == ("Seats", 3, 13_500, seats["id"])
-    paper = plain(till.get(invoice_path(first)).text)
+    paper = plain(till.visitors.get(invoice_path(first)).text)
     assert "Fonts" in paper
     assert "5 × $7.00 + 5 × $6.50 + 2 × $6.00" in paper
     assert till.shop.check().violations == ()
@@ -150,7 +132,7 @@ def test_terms_of_a_line_by_price_go_with_it_and_what_is_due_later_is_said(till:
     assert (made["due_today"]["total"], made["schedule"][0]) == (5_000, {"on": "2027-02-14", "amount": 4_410})
     line = made["lines"][1]
     assert (line["name"], line["description"], line["discount"]) == ("Seats", "One desk", {"percent": "10"})
-    page = plain(till.get(link_path(till.shop.store.get(PaymentLink, made["id"]))).text)
+    page = plain(till.visitors.get(link_path(till.shop.store.get(PaymentLink, made["id"]))).text)
     assert "$49.00 a month from 14 February 2027" in page
 
 
@@ -177,13 +159,11 @@ def test_a_line_that_cannot_be_sold_is_named_and_nothing_is_written(
     link = till.ask(
         "POST", "payment_links", {"name": "A", "currency": "usd", "lines": [{"price": fonts["id"], "quantity": 1}]}
     )
-    before = till.contents()
+    before = till.visitors.contents()
     lines = [{"price": fonts["id"], "quantity": 1}, {"price": seats["id"], "quantity": 1, **line}]
     for path in ("payment_links", f"payment_links/{link['id']}"):
         body = {"lines": lines} if "/" in path else {"name": "B", "currency": "usd", "lines": lines}
-        raw, headers = json.dumps(body).encode(), {"Content-Type": "application/json"}
-        answer = till.send("POST", f"/v1/{path}", raw=raw, headers={**headers, "Authorization": f"Bearer {till.key}"})
-        found = {each["param"]: each["code"] for each in answer.json["error"]["errors"]}
-        assert (answer.status, found) == (422, errors)
-    assert till.contents() == before
+        status, answer = till.send("POST", path, body)
+        assert (status, {each["param"]: each["code"] for each in answer["error"]["errors"]}) == (422, errors)
+    assert till.visitors.contents() == before
     assert till.shop.store.all(Checkout) == []

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import http.client
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
-from chalice.app import Chalice, Response
+from chalice.app import Chalice
 
 from chalicelib import wiring
 from chalicelib.domain.documents.merchants import ApiKey, Merchant, api_key_id
@@ -18,7 +17,6 @@ from chalicelib.handlers.api.operations import OUTSIDE
 from chalicelib.services.merchants import create_api_key, create_merchant, hash_api_key
 from chalicelib.services.ports import Insert, Record, Update
 from chalicelib.settings import Settings
-from infra.local.gateway import WebServer
 from tests.api_routes import APP, ROUTES
 from tests.conformance import Conformance
 from tests.fakes.ports import FakePorts
@@ -145,21 +143,6 @@ class ApiWorld:
 def api_app() -> Chalice:
     """An app of the API alone."""
     return APP
-
-
-@pytest.fixture(scope="session")
-def api_port(api_app: Chalice) -> Iterator[int]:
-    """The port of the API."""
-
-    def render_error(code: str, request_id: str) -> Response:
-        return Response(body=f"{code} {request_id}", status_code=404, headers={"Content-Type": "text/html"})
-
-    server = WebServer(api_app, 0, healthy=lambda: True, render_error=render_error)
-    server.start()
-    try:
-        yield server.port
-    finally:
-        server.stop()
 
 
 @pytest.fixture(scope="session")
