@@ -136,6 +136,30 @@ def test_terms_of_a_line_by_price_go_with_it_and_what_is_due_later_is_said(till:
     assert "$49.00 a month from 14 February 2027" in page
 
 
+def test_a_subscription_takes_prices_of_its_own_rhythm_and_bills_their_tiers(till: Till) -> None:
+    fonts, seats, _ = stock(till)
+    customer = till.ask("POST", "customers", {"email": "ada@example.com", "name": "Ada Byron"})["id"]
+    body = {"customer": customer, "currency": "usd", "frequency": "monthly", "collection": "send"}
+    before = till.visitors.contents()
+    for wrong, more in ((fonts, {}), (seats, {"frequency": "weekly"})):
+        lines = [{"price": wrong["id"], "quantity": 3}]
+        status, answer = till.send("POST", "subscriptions", {**body, **more, "lines": lines})
+        assert (status, answer["error"]["code"], answer["error"]["param"]) == (422, "invalid_value", "lines.0.price")
+    assert till.visitors.contents() == before
+
+    made = till.ask("POST", "subscriptions", {**body, "lines": [{"price": seats["id"], "quantity": 3}]})
+    assert (made["next_amount"], made["lines"][0]["price"], made["lines"][0]["unit_amount"]) == (
+        13_500,
+        seats["id"],
+        None,
+    )
+    till.shop.settle()
+    (invoice,) = till.shop.invoices()
+    assert (invoice.totals.total.minor, invoice.lines[0].name) == (13_500, "Seats")
+    assert "3 × $45.00" in plain(till.visitors.get(invoice_path(invoice)).text)
+    assert till.shop.check().violations == ()
+
+
 @pytest.mark.parametrize(
     ("line", "errors"),
     [
