@@ -16,6 +16,7 @@ from chalicelib.web.views.invoice import InvoicePage
 from chalicelib.web.views.mail import FailedChargeMail, InvoiceMail, LinkPausedMail, ReceiptMail, RenderedMail
 from chalicelib.web.views.pay import PayPage
 from chalicelib.web.views.receipt import CheckingPage, ReceiptPage
+from chalicelib.web.views.reference import ReferencePage
 from chalicelib.web.views.states import StatePage
 from chalicelib.web.words import failed_charges, invoice_mails, mails, operators
 from chalicelib.web.words.states import state_words
@@ -73,6 +74,11 @@ def render_cancelled_page(page: CancelledPage, locale: str = "en") -> str:
 def render_state_page(page: StatePage, locale: str = "en") -> str:
     """One of the states; `words.state_status` has the status to send it with."""
     return _render("state.html", page, page.merchant, locale, words=state_words(page, locale))
+
+
+def render_reference_page(page: ReferencePage) -> str:
+    """The API's document, to read. It has no merchant, and is in English like the document itself."""
+    return _render("reference.html", page, None, "en")
 
 
 def render_receipt_mail(mail: ReceiptMail, locale: str = "en") -> RenderedMail:

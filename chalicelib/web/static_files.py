@@ -11,6 +11,7 @@ from typing import Final
 _FOLDER: Final = Path(__file__).parent / "static"
 _TYPES: Final = {
     "till.css": "text/css; charset=utf-8",
+    "reference.css": "text/css; charset=utf-8",
     "pay.js": "text/javascript; charset=utf-8",
     "checking.js": "text/javascript; charset=utf-8",
     "icon.svg": "image/svg+xml",

@@ -201,6 +201,12 @@ class _Handler(ChaliceRequestHandler):
     # BaseHTTPRequestHandler finds the method of a request by these names.
     do_GET = do_PUT = do_POST = do_HEAD = do_DELETE = do_PATCH = do_OPTIONS = _answer
 
+    def __getattr__(self, name: str) -> Any:
+        # Any other word is a method too, and is refused like one: Python's own answer would be a 501 in HTML.
+        if name.startswith("do_"):
+            return self._answer
+        raise AttributeError(name)
+
     def _send_http_response_with_body(self, code: int, headers: dict[str, Any], body: str | bytes) -> None:
         encoded = body if isinstance(body, bytes) else body.encode()
         self.send_response(code)

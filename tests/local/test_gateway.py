@@ -97,6 +97,13 @@ def test_a_method_that_the_api_does_not_take_is_405_in_our_shape(port: int) -> N
     assert set(headers["allow"].split(", ")) == {"GET", "POST"}
 
 
+@pytest.mark.parametrize("method", ["TRACE", "CONNECT", "PROPFIND", "get"])
+def test_a_method_that_nobody_has_heard_of_is_405_in_our_shape_too(port: int, method: str) -> None:
+    status, headers, body = ask(port, method, "/v1/things")
+    assert (status, set(headers["allow"].split(", "))) == (405, {"GET", "POST"})
+    assert json.loads(body)["error"]["code"] == "method_not_allowed"
+
+
 def test_a_content_type_that_the_api_does_not_take_is_415_in_our_shape(port: int) -> None:
     status, _, body = ask(port, "POST", "/v1/things", b"<a/>", Content_Type="text/xml")
     assert status == 415

@@ -93,6 +93,7 @@ def exhibits() -> dict[str, Exhibit]:
         "invoice-void": samples.INVOICE_VOID,
     }
     found |= {name: Exhibit(render.render_invoice_page(view), PageKind.PLAIN) for name, view in invoices.items()}
+    found["api"] = Exhibit(render.render_reference_page(samples.api_reference()), PageKind.PLAIN)
     found["cancel"] = Exhibit(render.render_cancel_page(samples.CANCEL), PageKind.FORM)
     found["cancelled"] = Exhibit(render.render_cancelled_page(samples.CANCELLED), PageKind.PLAIN)
     for name, state in samples.STATES.items():
@@ -111,7 +112,7 @@ def exhibits() -> dict[str, Exhibit]:
 def write(out: Path) -> None:
     """All pages as files, with their style sheet and scripts beside them."""
     (out / "static").mkdir(parents=True, exist_ok=True)
-    for name in ("till.css", "pay.js", "checking.js", "icon.svg"):
+    for name in ("till.css", "reference.css", "pay.js", "checking.js", "icon.svg"):
         stem, suffix = name.rsplit(".", 1)
         file = static_file(f"{stem}.x.{suffix}")
         assert file is not None
@@ -120,7 +121,7 @@ def write(out: Path) -> None:
     (out / "gallery_stripe.js").write_bytes(stub)
     for name, exhibit in exhibits().items():
         html = exhibit.html.replace(f'"{STRIPE_JS}"', '"gallery_stripe.js"')
-        for asset in ("till.css", "pay.js", "checking.js", "icon.svg"):
+        for asset in ("till.css", "reference.css", "pay.js", "checking.js", "icon.svg"):
             html = html.replace(asset_url(asset), f"static/{asset}")
         (out / f"{name}.html").write_text(html)
 

@@ -8,6 +8,8 @@ from decimal import Decimal
 
 from chalicelib.domain.billing.recurrence import Frequency, Recurrence, Start, StartType
 from chalicelib.domain.money.amounts import Money
+from chalicelib.handlers.api.openapi.document import document
+from chalicelib.handlers.api.openapi.reference import reference_page
 from chalicelib.web.views import (
     CancelledPage,
     CancelPage,
@@ -35,7 +37,9 @@ from chalicelib.web.views import (
     TaxRow,
     TotalsView,
 )
+from chalicelib.web.views.reference import ReferencePage
 from chalicelib.web.words import decline_words
+from tests.api_routes import ROUTES
 
 NONCE = "bm9uY2U"
 LONG_NAME = ("Brand photography with retouching, licensing and delivery " * 4)[:200]
@@ -355,3 +359,8 @@ LONG_MAIL = replace(
     merchant=LONG.merchant,
     lines=tuple(replace(LONG.lines[0], name=LONG_NAME) for _ in range(200)),
 )
+
+
+def api_reference() -> ReferencePage:
+    """The API as it is."""
+    return reference_page(document(ROUTES, "https://pay.example.com"), "https://pay.example.com/v1/openapi.json")

@@ -118,7 +118,8 @@ def test_only_the_pay_page_and_the_waiting_page_have_scripts(name: str) -> None:
 @pytest.mark.parametrize("name", PAGES)
 def test_no_page_names_till_or_holds_an_unfilled_place(name: str) -> None:
     text = read(name).text
-    assert not re.search(r"\bTill\b", text)
+    # The page of the API is for who runs Till; all others are a merchant's own.
+    assert name == "api" or not re.search(r"\bTill\b", text)
     assert "None" not in text
     assert "{{" not in EXHIBITS[name].html
 

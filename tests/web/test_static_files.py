@@ -19,6 +19,7 @@ CSS = (FOLDER / "till.css").read_text()
     ("name", "content_type"),
     [
         ("till.css", "text/css; charset=utf-8"),
+        ("reference.css", "text/css; charset=utf-8"),
         ("pay.js", "text/javascript; charset=utf-8"),
         ("checking.js", "text/javascript; charset=utf-8"),
         ("icon.svg", "image/svg+xml"),
@@ -53,7 +54,13 @@ def test_there_is_no_address_for_a_file_that_is_not_there() -> None:
 
 
 def test_the_folder_holds_nothing_that_cannot_be_asked_for() -> None:
-    assert {path.name for path in FOLDER.iterdir()} == {"till.css", "pay.js", "checking.js", "icon.svg"}
+    assert {path.name for path in FOLDER.iterdir()} == {
+        "till.css",
+        "reference.css",
+        "pay.js",
+        "checking.js",
+        "icon.svg",
+    }
 
 
 def test_the_style_sheet_stays_small() -> None:

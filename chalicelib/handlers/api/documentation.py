@@ -16,6 +16,12 @@ def _refusal(code: str, request_id: str) -> Response:
     return Response(body=body, status_code=status, headers={"Content-Type": "application/json"})
 
 
+def _page_error(code: str, request_id: str) -> Response:
+    from chalicelib.handlers.buyer_responses import error_response
+
+    return error_response(code, request_id)
+
+
 @api.route("/v1/openapi.json", methods=["GET"])
 @html_page(api, render_error=_refusal)
 def openapi_json() -> Response:
@@ -30,3 +36,16 @@ def openapi_json() -> Response:
         "Access-Control-Allow-Origin": "*",
     }
     return Response(body=text, status_code=200, headers=dict(headers))
+
+
+@api.route("/docs/api", methods=["GET"])
+@html_page(api, render_error=_page_error)
+def api_reference() -> Response:
+    """The same, to read."""
+    from chalicelib.handlers.api.openapi.reference import reference_html
+    from chalicelib.handlers.buyer_responses import html
+    from chalicelib.web.headers import PageKind
+
+    base_url = wiring.settings().public_base_url
+    document_url = f"{base_url.rstrip('/')}/v1/openapi.json"
+    return html(reference_html(described_routes(api.current_app), base_url, document_url), PageKind.PLAIN)
