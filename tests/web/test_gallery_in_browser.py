@@ -21,10 +21,11 @@ IN_A_MAILBOX = ALL | {
     "rules": {rule: {"enabled": False} for rule in ("region", "landmark-one-main", "page-has-heading-one")}
 }
 
+# A block of code scrolls by itself: what counts is the block.
 TOO_WIDE = """() => {
   const wide = document.documentElement.clientWidth;
   return [...document.querySelectorAll('body *')]
-    .filter(one => !one.closest('.unseen, [hidden], noscript') && one.getBoundingClientRect().right > wide + 1)
+    .filter(one => !one.closest('.unseen, [hidden], noscript, pre > code') && one.getBoundingClientRect().right > wide + 1)
     .map(one => one.outerHTML.slice(0, 80));
 }"""
 SMALL_TARGETS = """() => [...document.querySelectorAll('a, button, input:not([type=hidden]), textarea, summary')]
