@@ -212,6 +212,20 @@ GUARDS: tuple[Guard, ...] = (
         "if False:",
         RENEW + PAYING,
     ),
+    Guard(
+        "how a running try failed is its own to tell",
+        _OUTCOMES,
+        "if latest.number != own_try and (not latest.on_session or may_be_running(invoice.part, now)):",
+        "if False:",
+        INTAKE + PAYING + RENEW + ("tests/services/test_intake_retries.py",),
+    ),
+    Guard(
+        "a refusal ends the try it was given to",
+        _OUTCOMES,
+        "if invoice.status is not InvoiceStatus.OPEN or latest is None or latest.number != own_try:",
+        "if latest is None:",
+        RENEW + ("tests/services/test_review_cases.py",),
+    ),
     Guard("a failed try of the buyer's changes no subscription", _OUTCOMES, "if buyer_is_there:", "if False:", PAYING),
     # --- intake
     Guard(

@@ -14,7 +14,9 @@ from chalicelib.domain.documents.invoices import Invoice
 from chalicelib.domain.documents.lines import LineItem
 from chalicelib.domain.documents.mails import Mail, MailKind
 from chalicelib.domain.documents.merchants import Merchant
+from chalicelib.domain.documents.parts import AttemptOutcome
 from chalicelib.domain.documents.subscriptions import Subscription
+from chalicelib.services.billing.outcomes import refuse_try
 from chalicelib.services.checkouts.outcomes import resolve
 from chalicelib.services.checkouts.submit import Ending
 from chalicelib.services.ports import MailUnavailable, ProviderBusy, ProviderRefused, ProviderUnavailable, Update
@@ -77,6 +79,19 @@ def test_a_stored_method_that_stripe_refuses_is_told_like_a_decline_and_not_trie
     assert shop.subscription(subscription.id).status == "past_due"
     assert [mail.kind for mail in shop.store.all(Mail)].count(MailKind.NEEDS_YOU) == 1
     assert pay(shop, shop.store.get(Invoice, invoice.id)).ending is Ending.PAID
+    assert shop.subscription(subscription.id).status == "active"
+
+
+def test_a_refusal_that_arrives_late_ends_no_try_but_its_own(shop: Shop) -> None:
+    subscription, invoice = issued(shop)
+    first = invoice.part.claimed(shop.clock.now()).ended(AttemptOutcome.ABANDONED)
+    commit(shop.ports, [Update(invoice.with_part(first.claimed(shop.clock.now())))])
+    second_try = shop.store.get(Invoice, invoice.id)
+    events, mails = shop.event_types(), len(shop.store.all(Mail))
+    after = refuse_try(shop.ports, invoice.id, "resource_missing", actor="test", own_try=1)
+    assert after == second_try == shop.store.get(Invoice, invoice.id)
+    assert (after.part.in_doubt, after.part.latest and after.part.latest.number) == (True, 2)
+    assert (shop.event_types(), len(shop.store.all(Mail))) == (events, mails)
     assert shop.subscription(subscription.id).status == "active"
 
 
