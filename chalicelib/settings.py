@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import cache
 from typing import Final
 from urllib.parse import urlsplit
@@ -31,6 +31,7 @@ _PUBLISHABLE_KEY: Final = re.compile(r"pk_(live|test)_[A-Za-z0-9_]{8,}")
 _WEBHOOK_SECRET: Final = re.compile(r"whsec_\S{8,}")
 _ORIGIN: Final = re.compile(r"https?://[A-Za-z0-9*.\-\[\]:]+")
 _PACE: Final = re.compile(r"[1-9][0-9]{0,4}/[1-9][0-9]{0,4}")
+_PATH: Final = re.compile(r"(/[a-z0-9-]+)+")
 _MERCHANT: Final = re.compile(r"mer_[a-z0-9][a-z0-9-]*")
 
 
@@ -43,11 +44,12 @@ class SettingsError(Exception):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
-    """One deployment. Endpoints are None where the provider's own are meant; secrets never show in a repr.
+class Facts:
+    """What everybody may know of one deployment. Endpoints are None where the provider's own are meant.
 
     `stripe_pace` is how many requests a second Stripe is sent, to one endpoint and in all; None is what suits an
-    account with Stripe's usual limits.
+    account with Stripe's usual limits. `secrets_path` is where Parameter Store keeps the secrets, None where the
+    environment has them itself.
     """
 
     stage: str
@@ -62,9 +64,7 @@ class Settings:
     mail_from: str
     stripe_publishable_key: str
     stripe_livemode: bool
-    stripe_secret_key: str = field(repr=False)
-    stripe_webhook_secrets: tuple[str, ...] = field(repr=False)
-    form_secret: str = field(repr=False)
+    secrets_path: str | None = None
     dynamodb_endpoint: str | None = None
     aws_endpoint: str | None = None
     stripe_api_base: str | None = None
@@ -76,15 +76,47 @@ class Settings:
     stripe_pace: tuple[int, int] | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings(Facts):
+    """One deployment with its secrets, which never show in a repr."""
+
+    stripe_secret_key: str = field(repr=False)
+    stripe_webhook_secrets: tuple[str, ...] = field(repr=False)
+    form_secret: str = field(repr=False)
+
+
 def from_environment(env: Mapping[str, str]) -> Settings:
     """The settings in a mapping of `TILL_…` variables. Raises SettingsError that names every one at fault."""
     reader = _Reader(env)
     secret_key = reader.matching("TILL_STRIPE_SECRET_KEY", _SECRET_KEY, "a key sk_… or rk_… of Stripe")
-    publishable_key = reader.matching("TILL_STRIPE_PUBLISHABLE_KEY", _PUBLISHABLE_KEY, "a key pk_… of Stripe")
-    live = _is_live(secret_key)
-    if secret_key and publishable_key and live != _is_live(publishable_key):
+    facts = _facts(reader)
+    if secret_key and facts.stripe_publishable_key and facts.stripe_livemode != _is_live(secret_key):
         reader.problems.append("TILL_STRIPE_PUBLISHABLE_KEY and TILL_STRIPE_SECRET_KEY are of different modes")
     settings = Settings(
+        **{each.name: getattr(facts, each.name) for each in fields(facts)},
+        stripe_secret_key=secret_key,
+        stripe_webhook_secrets=reader.several("TILL_STRIPE_WEBHOOK_SECRETS", _WEBHOOK_SECRET, "secrets whsec_…"),
+        form_secret=reader.checked(
+            "TILL_FORM_SECRET",
+            lambda value: len(value) >= FORM_SECRET_LENGTH,
+            f"at least {FORM_SECRET_LENGTH} random characters",
+        ),
+    )
+    reader.raise_problems()
+    return settings
+
+
+def facts_from_environment(env: Mapping[str, str]) -> Facts:
+    """The same without the secrets, for a process that needs none or has yet to ask for them. Raises SettingsError."""
+    reader = _Reader(env)
+    facts = _facts(reader)
+    reader.raise_problems()
+    return facts
+
+
+def _facts(reader: _Reader) -> Facts:
+    publishable_key = reader.matching("TILL_STRIPE_PUBLISHABLE_KEY", _PUBLISHABLE_KEY, "a key pk_… of Stripe")
+    return Facts(
         stage=reader.matching("TILL_STAGE", _STAGE, "lower-case letters, digits and dashes"),
         public_base_url=reader.url("TILL_PUBLIC_BASE_URL"),
         # Lambda sets AWS_REGION itself and lets nobody else set it.
@@ -96,15 +128,9 @@ def from_environment(env: Mapping[str, str]) -> Settings:
         charges_queue_url=reader.url("TILL_CHARGES_QUEUE_URL"),
         work_queue_url=reader.url("TILL_WORK_QUEUE_URL"),
         mail_from=reader.matching("TILL_MAIL_FROM", _ADDRESS, "one e-mail address"),
-        stripe_secret_key=secret_key,
         stripe_publishable_key=publishable_key,
-        stripe_livemode=live,
-        stripe_webhook_secrets=reader.several("TILL_STRIPE_WEBHOOK_SECRETS", _WEBHOOK_SECRET, "secrets whsec_…"),
-        form_secret=reader.checked(
-            "TILL_FORM_SECRET",
-            lambda value: len(value) >= FORM_SECRET_LENGTH,
-            f"at least {FORM_SECRET_LENGTH} random characters",
-        ),
+        stripe_livemode=_is_live(publishable_key),
+        secrets_path=reader.optional_matching("TILL_SECRETS_PATH", _PATH, "a path of parameters such as /till/prod"),
         dynamodb_endpoint=reader.optional_url("TILL_DYNAMODB_ENDPOINT"),
         aws_endpoint=reader.optional_url("TILL_AWS_ENDPOINT"),
         stripe_api_base=reader.optional_url("TILL_STRIPE_API_BASE"),
@@ -117,15 +143,23 @@ def from_environment(env: Mapping[str, str]) -> Settings:
             reader.optional_matching("TILL_STRIPE_PACE", _PACE, "two numbers: to one endpoint, a slash, in all")
         ),
     )
-    if reader.problems:
-        raise SettingsError(tuple(reader.problems))
-    return settings
+
+
+@cache
+def load_facts() -> Facts:
+    """What this process knows without asking for secrets, read on the first call. Raises SettingsError."""
+    return facts_from_environment(os.environ)
 
 
 @cache
 def load() -> Settings:
     """The settings of this process, read on the first call. Raises SettingsError."""
     return from_environment(os.environ)
+
+
+def load_with(kept: Mapping[str, str]) -> Settings:
+    """The same with secrets that were kept elsewhere, by the names of their variables. Raises SettingsError."""
+    return from_environment({**os.environ, **kept})
 
 
 def _pace(text: str | None) -> tuple[int, int] | None:
@@ -150,12 +184,24 @@ def _is_url(value: str) -> bool:
     return parts.scheme in ("http", "https") and bool(parts.hostname) and port_fits and plain and value.isascii()
 
 
+SECRETS: Final[Mapping[str, str]] = {
+    "TILL_STRIPE_SECRET_KEY": "stripe-secret-key",
+    "TILL_STRIPE_WEBHOOK_SECRETS": "stripe-webhook-secrets",
+    "TILL_FORM_SECRET": "form-secret",
+}
+"""Each secret's variable, and the last part of its parameter's name."""
+
+
 class _Reader:
     """Reads variables and collects what is wrong, so that one run shows every mistake. Values are never repeated."""
 
     def __init__(self, env: Mapping[str, str]) -> None:
         self._env = env
         self.problems: list[str] = []
+
+    def raise_problems(self) -> None:
+        if self.problems:
+            raise SettingsError(tuple(self.problems))
 
     def checked(self, name: str, fits: Callable[[str], bool], wanted: str, *, fallback: str | None = None) -> str:
         value = self._env.get(name, "").strip() or self._env.get(fallback or name, "").strip()

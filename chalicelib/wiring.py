@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from chalicelib.services.ports.seam import OPEN
-from chalicelib.settings import Settings, load
+from chalicelib.settings import SECRETS, Facts, Settings, load, load_facts, load_with
 
 if TYPE_CHECKING:
     from chalicelib.services.ports import (
@@ -36,11 +36,16 @@ WORKER_STRIPE_SECONDS = 20.0
 class Wired:
     """The real edges, each made once and only when asked for, all of them behind one seam."""
 
-    def __init__(self, settings: Settings, clock: Clock | None = None, *, buyer_waits: bool, seam: Seam = OPEN) -> None:
+    def __init__(self, settings: Facts, clock: Clock | None = None, *, buyer_waits: bool, seam: Seam = OPEN) -> None:
         self._settings = settings
         self._clock = clock
         self._seam = seam
         self._buyer_waits = buyer_waits
+
+    @property
+    def _with_secrets(self) -> Settings:
+        # Only what needs a secret asks for them, so that a Lambda that needs none need not be allowed to.
+        return self._settings if isinstance(self._settings, Settings) else settings()
 
     @cached_property
     def _tables(self) -> StoreConfig:
@@ -97,7 +102,7 @@ class Wired:
         from chalicelib.gateways.stripe.gateway import StripeGateway
 
         seconds = WEB_STRIPE_SECONDS if self._buyer_waits else WORKER_STRIPE_SECONDS
-        return StripeGateway(self._settings, timeout_seconds=seconds, seam=self._seam, pacer=self._pacer)
+        return StripeGateway(self._with_secrets, timeout_seconds=seconds, seam=self._seam, pacer=self._pacer)
 
     @property
     def _pacer(self) -> Pacer:
@@ -133,7 +138,9 @@ class Wired:
     def ledger(self) -> Ledger:
         from chalicelib.gateways.stripe.ledger import StripeLedger
 
-        return StripeLedger(self._settings, timeout_seconds=WORKER_STRIPE_SECONDS, seam=self._seam, pacer=self._pacer)
+        return StripeLedger(
+            self._with_secrets, timeout_seconds=WORKER_STRIPE_SECONDS, seam=self._seam, pacer=self._pacer
+        )
 
 
 @dataclass
@@ -165,24 +172,42 @@ def replace_ports(ports: Ports, inspection: Inspection | None = None, ledger: Le
     _root.inspection, _root.ledger = inspection, ledger
 
 
+def facts() -> Facts:
+    """What is known of the deployment without its secrets. Raises SettingsError when the environment is incomplete."""
+    return _root.settings or load_facts()
+
+
 def settings() -> Settings:
-    """The deployment's settings. Raises what `settings.load` raises when the environment is incomplete."""
+    """The deployment's settings; the first call of a process asks for the secrets, where they are kept elsewhere.
+
+    Raises SettingsError when something is missing, StoreUnavailable when the secrets could not be asked for.
+    """
     if _root.settings is None:
-        _root.settings = load()
+        known = facts()
+        kept_apart = known.secrets_path is not None
+        _root.settings = load_with(_kept_secrets(known)) if kept_apart else load()
     return _root.settings
+
+
+def _kept_secrets(known: Facts) -> dict[str, str]:
+    from chalicelib.gateways.parameters import read_parameters
+
+    names = {f"{known.secrets_path}/{last}": variable for variable, last in SECRETS.items()}
+    found = read_parameters(list(names), region=known.region, endpoint=known.aws_endpoint, seam=_root.seam)
+    return {names[name]: value for name, value in found.items()}
 
 
 def ports() -> Ports:
     """The ports for a request: short time-outs, since a buyer waits."""
     if _root.web is None:
-        _root.web = Wired(settings(), _root.clock, buyer_waits=True, seam=_root.seam)
+        _root.web = Wired(facts(), _root.clock, buyer_waits=True, seam=_root.seam)
     return _root.web
 
 
 def worker_ports() -> Ports:
     """The ports for a queue's worker: nobody waits, so Stripe may take longer."""
     if _root.worker is None:
-        _root.worker = Wired(settings(), _root.clock, buyer_waits=False, seam=_root.seam)
+        _root.worker = Wired(facts(), _root.clock, buyer_waits=False, seam=_root.seam)
     return _root.worker
 
 
@@ -202,7 +227,7 @@ def ledger() -> Ledger:
 
 def _unhindered() -> Wired:
     # In front of the seam: what is told to fail there must not fail for the one who looks at what came of it.
-    return Wired(settings(), _root.clock, buyer_waits=False)
+    return Wired(facts(), _root.clock, buyer_waits=False)
 
 
 def stripe_signature_is_valid(payload: bytes, header: str) -> bool:

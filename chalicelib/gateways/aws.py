@@ -10,11 +10,11 @@ from chalicelib.services.ports import Seam, Service
 CONNECT_SECONDS: Final = 1.0
 
 
-_SERVICE_OF: Final[dict[str, Service]] = {"sqs": "sqs", "sesv2": "ses"}
+_SERVICE_OF: Final[dict[str, Service]] = {"sqs": "sqs", "sesv2": "ses", "ssm": "ssm"}
 
 
 def aws_client(
-    service: Literal["sqs", "sesv2"],
+    service: Literal["sqs", "sesv2", "ssm"],
     *,
     region: str,
     endpoint: str | None,

@@ -303,6 +303,22 @@ def in_order(batch: SqsBatch, handle: Handle) -> dict[str, Any]:
     return _failures([])
 
 
+def until_failure(event: Mapping[str, Any], handle: Handle) -> dict[str, Any]:
+    """Handle a stream's batch up to the first failure and report where that is: Lambda then begins there again.
+
+    `handle` is given each record's part about the database. The answer's shape is AWS's for streams, where an item is
+    named by its sequence number (AWS: Lambda with DynamoDB Streams, partial batch response).
+    """
+    for record in event["Records"]:
+        try:
+            handle({"eventName": record["eventName"], **record["dynamodb"]})
+        except Exception:  # noqa: BLE001 - this is the boundary: what came before a poison record must not come again
+            number = record["dynamodb"]["SequenceNumber"]
+            _LOG.exception("stream_record_failed", extra={"sequence_number": number})
+            return _failures([number])
+    return _failures([])
+
+
 def _records(batch: SqsBatch) -> list[Mapping[str, Any]]:
     event = batch.to_dict() if isinstance(batch, SQSEvent) else batch
     return list(event["Records"])

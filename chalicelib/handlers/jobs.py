@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
@@ -9,8 +10,9 @@ from typing import Any, Final
 from chalice.app import Blueprint, CloudWatchEvent, Cron, Rate, SQSEvent
 
 from chalicelib import wiring
+from chalicelib.domain.documents.events import EVENT_TYPES
 from chalicelib.domain.documents.timers import Timer, TimerKind
-from chalicelib.handlers.boundary import each_message, in_order, job
+from chalicelib.handlers.boundary import each_message, in_order, job, until_failure
 from chalicelib.observability import emit_metric, get_logger, set_up_logging
 from chalicelib.services.billing.charging import charge_invoice
 from chalicelib.services.billing.issuing import issue_due
@@ -25,6 +27,13 @@ _LOG: Final = get_logger("till.jobs")
 
 jobs = Blueprint(__name__)
 
+COUNTED: Final[Mapping[str, str]] = {
+    "payment.succeeded": "payments_succeeded",
+    "payment.failed": "payments_failed",
+    "subscription.activated": "subscriptions_activated",
+    "subscription.past_due": "subscriptions_past_due",
+}
+"""Events whose number is a metric. CloudWatch charges for each metric by the month, so it is a few and not all."""
 MOST_LOGGED: Final = 100
 """Violations that one audit writes out; the metric counts them all."""
 
@@ -93,6 +102,35 @@ def charge(event: SQSEvent) -> dict[str, Any]:
 def work(event: SQSEvent) -> dict[str, Any]:
     """Everything else that a timer asks for: mails, checkouts that expire, Stripe's events left over."""
     return each_message(event, _work)
+
+
+@jobs.lambda_function(name="observe")
+@job
+def observe(event: Mapping[str, Any], context: object) -> dict[str, Any]:
+    """The stream of the event log: one line for each fact, and a count of those that an operator watches.
+
+    A batch may come twice, so counts may be a little high. The log is only ever added to: anything else is an alarm.
+    """
+    counts: Counter[str] = Counter()
+    try:
+        return until_failure(event, lambda change: _observe(change, counts))
+    finally:
+        for name, count in sorted(counts.items()):
+            emit_metric(name, count, "Count")
+
+
+def _observe(change: Mapping[str, Any], counts: Counter[str]) -> None:
+    keys = {name: str(value["S"]) for name, value in change["Keys"].items()}
+    if change["eventName"] != "INSERT":
+        _LOG.error("event_log_changed", extra={"merchant": keys["merchant_id"], "what": keys["id"]})
+        counts["event_log_changes"] += 1
+        return
+    type_ = str(change["NewImage"]["type"]["S"])
+    if type_ not in EVENT_TYPES:
+        raise ValueError(f"{type_!r} is not an event that Till knows")
+    _LOG.info("happened", extra={"type": type_, "merchant": keys["merchant_id"], "what": keys["id"]})
+    if type_ in COUNTED:
+        counts[COUNTED[type_]] += 1
 
 
 def _work(body: Mapping[str, Any]) -> None:

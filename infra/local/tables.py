@@ -53,7 +53,8 @@ def _tables(template_path: Path) -> dict[str, Mapping[str, Any]]:
     return {
         logical_id: resource["Properties"]
         for logical_id, resource in resources.items()
-        if resource["Type"] == "AWS::DynamoDB::Table"
+        # A Lambda that Chalice makes is only added to here, and has no type.
+        if resource.get("Type") == "AWS::DynamoDB::Table"
     }
 
 

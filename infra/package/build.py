@@ -64,30 +64,33 @@ def _made(cache: Path) -> Package:
     with _alone(cache / "lock"):
         if not home.exists():
             with tempfile.TemporaryDirectory(dir=cache) as scratch:
-                make(Path(scratch)).rename(home)
+                _make(Path(scratch)).rename(home)
             _forget_old(cache)
         os.utime(home)
     return package
 
 
-def make(scratch: Path) -> Path:
-    """Make zip and template in an empty folder, whatever the cache holds; the folder that they are in."""
+def _make(scratch: Path) -> Path:
     given = run_chalice(ensure_wheels(), scratch)
     tree, home = scratch / "tree", scratch / "home"
     home.mkdir()
     unpack(given.zip, tree)
     trim(tree)
     cut_models(tree / "botocore" / "data")
-    # Of its own, so that nothing this process has loaded shows in the bytes.
+    compile_in_a_process_of_its_own(tree)
+    pack(tree, home / ZIP_NAME)
+    template = finish(json.loads(given.template.read_text(encoding="utf-8")))
+    (home / TEMPLATE_NAME).write_text(json.dumps(template, indent=1) + "\n", encoding="utf-8")
+    return home
+
+
+def compile_in_a_process_of_its_own(tree: Path) -> None:
+    """Compile every module of an unpacked zip; nothing that this process has loaded shows in the bytes."""
     subprocess.run(
         [sys.executable, str(Path(compile_tree.__file__)), str(tree)],
         env={**os.environ, "PYTHONHASHSEED": "0", "PYTHONDONTWRITEBYTECODE": "1"},
         check=True,
     )
-    pack(tree, home / ZIP_NAME)
-    template = finish(json.loads(given.template.read_text(encoding="utf-8")))
-    (home / TEMPLATE_NAME).write_text(json.dumps(template, indent=1) + "\n", encoding="utf-8")
-    return home
 
 
 def _fingerprint() -> str:

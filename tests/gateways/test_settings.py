@@ -9,7 +9,13 @@ import sys
 
 import pytest
 
-from chalicelib.settings import STRIPE_FRAME_ORIGINS, SettingsError, from_environment
+from chalicelib.settings import (
+    SECRETS,
+    STRIPE_FRAME_ORIGINS,
+    SettingsError,
+    facts_from_environment,
+    from_environment,
+)
 
 COMPLETE = {
     "TILL_STAGE": "prod",
@@ -166,3 +172,24 @@ def test_the_process_reads_its_environment_once() -> None:
     env = {**COMPLETE, "PATH": os.environ["PATH"]}
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, env=env)
     assert done.stdout.strip() == "prod"
+
+
+SECRET_VARIABLES = {"TILL_STRIPE_SECRET_KEY", "TILL_STRIPE_WEBHOOK_SECRETS", "TILL_FORM_SECRET"}
+
+
+def test_the_facts_of_a_deployment_need_no_secret() -> None:
+    plain = {name: value for name, value in COMPLETE.items() if name not in SECRET_VARIABLES}
+    facts = facts_from_environment(plain | {"TILL_SECRETS_PATH": "/till/prod"})
+    assert (facts.secrets_path, facts.stripe_livemode) == ("/till/prod", True)
+    assert not hasattr(facts, "form_secret")
+    with pytest.raises(SettingsError) as refused:
+        facts_from_environment(plain | {"TILL_SECRETS_PATH": "till/prod/"})
+    assert refused.value.problems == ("TILL_SECRETS_PATH is not a path of parameters such as /till/prod",)
+    assert {
+        problem.partition(" ")[0] for problem in problems(**dict.fromkeys(SECRET_VARIABLES, ""))
+    } == SECRET_VARIABLES
+
+
+def test_every_secret_has_a_place_in_parameter_store() -> None:
+    assert set(SECRETS) == SECRET_VARIABLES
+    assert sorted(SECRETS.values()) == ["form-secret", "stripe-secret-key", "stripe-webhook-secrets"]

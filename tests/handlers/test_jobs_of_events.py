@@ -82,12 +82,14 @@ def test_a_list_that_cannot_be_read_comes_back(shop: Shop) -> None:
 
 
 def allowed(policy: str) -> dict[str, set[str]]:
-    """Each action of a policy, and the resources it is for."""
+    """Each action of a policy, and the resources of the stack that it is for."""
     found: dict[str, set[str]] = {}
     for statement in json.loads((ROOT / ".chalice" / policy).read_text(encoding="utf-8"))["Statement"]:
-        for action in statement["Action"]:
-            resources = statement["Resource"]
-            found.setdefault(action, set()).update([resources] if isinstance(resources, str) else resources)
+        given = statement["Resource"]
+        for resource in given if isinstance(given, list) else [given]:
+            written = resource.get("Fn::Sub") or ".".join(resource["Fn::GetAtt"])
+            for action in statement["Action"]:
+                found.setdefault(action, set()).add(written)
     return found
 
 
@@ -98,12 +100,12 @@ def test_the_nightly_rule_may_list_and_hand_over_and_nothing_else() -> None:
     rights.pop("logs:CreateLogStream")
     rights.pop("logs:PutLogEvents")
     assert rights == {
-        "dynamodb:BatchGetItem": {"arn:aws:dynamodb:*:*:table/till-*-records"},
-        "dynamodb:Query": {"arn:aws:dynamodb:*:*:table/till-*-records/index/by_merchant"},
-        "sqs:SendMessage": {"arn:aws:sqs:*:*:till-*-work"},
+        "dynamodb:BatchGetItem": {"RecordsTable.Arn"},
+        "dynamodb:Query": {"${RecordsTable.Arn}/index/by_merchant"},
+        "sqs:SendMessage": {"WorkQueue.Arn", "ScheduleDeadQueue.Arn"},
     }
 
 
 @pytest.mark.parametrize("policy", ["policy-web.json", "policy-charge.json", "policy-work.json"])
 def test_who_calls_stripe_may_lease_tokens_for_it(policy: str) -> None:
-    assert "arn:aws:dynamodb:*:*:table/till-*-records" in allowed(policy)["dynamodb:UpdateItem"]
+    assert "RecordsTable.Arn" in allowed(policy)["dynamodb:UpdateItem"]

@@ -6,13 +6,18 @@ import ast
 import importlib.util
 import json
 import re
+import shutil
 import subprocess
 import sys
+import time
 import zipfile
 from pathlib import Path
 
+import jinja2
+
 from infra.package import service_models
-from infra.package.build import Package
+from infra.package.archive import pack
+from infra.package.build import Package, build, compile_in_a_process_of_its_own
 from infra.package.paths import ROOT
 
 FIRST_MUST = 8_000_000
@@ -105,9 +110,21 @@ def test_botocore_knows_every_service_that_the_code_makes_a_client_of() -> None:
     assert {*ast.literal_eval(named), "dynamodb"} <= set(service_models.OPERATIONS)
 
 
-def test_the_same_sources_give_the_same_bytes(package: Package, tmp_path: Path) -> None:
-    from infra.package.build import make
+def test_the_same_sources_give_the_same_bytes(tmp_path: Path) -> None:
+    made = []
+    # Folders of other names and a process of its own each: neither may show.
+    for name in ("one", "another"):
+        tree = tmp_path / name / "tree"
+        for folder in ("chalicelib/domain", "chalicelib/web"):
+            shutil.copytree(ROOT / folder, tree / folder, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(Path(jinja2.__file__).parent, tree / "jinja2", ignore=shutil.ignore_patterns("__pycache__"))
+        compile_in_a_process_of_its_own(tree)
+        pack(tree, tmp_path / name / "packed.zip")
+        made.append((tmp_path / name / "packed.zip").read_bytes())
+    assert made[0] == made[1]
 
-    home = make(tmp_path)
-    assert (home / package.zip.name).read_bytes() == package.zip.read_bytes()
-    assert (home / package.template.name).read_bytes() == package.template.read_bytes()
+
+def test_an_unchanged_package_is_not_made_again(package: Package, tmp_path: Path) -> None:
+    began = time.monotonic()
+    assert build(tmp_path).zip.read_bytes() == package.zip.read_bytes()
+    assert time.monotonic() - began < 2.0

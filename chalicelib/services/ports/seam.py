@@ -7,7 +7,7 @@ from typing import Final, Literal, Protocol, TypeVar
 
 T = TypeVar("T")
 
-Service = Literal["dynamodb", "stripe", "sqs", "ses", "s3", "http"]
+Service = Literal["dynamodb", "stripe", "sqs", "ses", "s3", "ssm", "http"]
 """Whom a request is for."""
 
 
