@@ -27,6 +27,7 @@ RECORDS: Final[Mapping[str, Callable[..., Any]]] = {
     "chk": build.checkout,
     "cus": build.customer,
     "inv": build.invoice,
+    "key": build.issued_key,
     "pay": build.payment,
     "plink": build.link,
     "price": build.price,
@@ -47,16 +48,21 @@ def prefix_of(name: str) -> str:
 
 
 def body_of(route: DescribedRoute) -> Any:
-    """The example of the route's body."""
+    """The example of the route's body, asking of a key no more than the route's own scope can give."""
     takes = route.operation.takes
-    return body_example(takes.rpartition(".")[2]) if takes else None
+    body = body_example(takes.rpartition(".")[2]) if takes else None
+    return {**body, "scopes": [route.scope]} if body and "scopes" in body else body
 
 
 def records_for(route: DescribedRoute, merchant_id: str) -> dict[str, Any]:
     """A record of each kind that the route's address and example body name, by the prefix of its id."""
     named = {prefix_of(name) for name in PLACEHOLDER.findall(route.path)}
     named |= {prefix for prefix, _ in AN_ID.findall(json.dumps(body_of(route)))}
-    return {prefix: RECORDS[prefix](merchant_id=merchant_id) for prefix in sorted(named)}
+    found = {prefix: RECORDS[prefix](merchant_id=merchant_id) for prefix in sorted(named)}
+    if entry := found.get("key"):
+        # A key stands under its hash, beside its entry in the list.
+        found["key's own"] = build.api_key(id=entry.key_id, public_id=entry.id, merchant_id=merchant_id)
+    return found
 
 
 def address_of(route: DescribedRoute, ids: Mapping[str, str]) -> str:

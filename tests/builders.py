@@ -19,7 +19,7 @@ from chalicelib.domain.documents.customers import Customer
 from chalicelib.domain.documents.invoices import Collection, Invoice, Party, Snapshot, Source
 from chalicelib.domain.documents.lines import LineItem
 from chalicelib.domain.documents.links import PaymentLink
-from chalicelib.domain.documents.merchants import ConnectionState, Merchant
+from chalicelib.domain.documents.merchants import ApiKey, ConnectionState, IssuedKey, Merchant, api_key_id
 from chalicelib.domain.documents.methods import Method, StoredMethod
 from chalicelib.domain.documents.parts import Part
 from chalicelib.domain.documents.payments import Payment, Settlement
@@ -28,8 +28,11 @@ from chalicelib.domain.ids import ulid
 from chalicelib.domain.machines import InvoiceStatus, PaymentStatus
 from chalicelib.domain.money.amounts import Money
 from chalicelib.domain.totals import compute_totals
+from chalicelib.services.merchants import hash_api_key
 
 NOW = datetime(2027, 1, 15, 12, tzinfo=UTC)
+THE_DAY_BEFORE = NOW - timedelta(days=1)
+"""When the keys were made that tests do not make themselves: ids count up from the same number there and here."""
 ZONE = "America/New_York"
 MERCHANT = "mer_pinewood"
 SECRET = "s3cretOfThePage-128bit"
@@ -124,6 +127,33 @@ def tax_rate(**changes: Any) -> TaxRate:
         "created_at": NOW,
     }
     return TaxRate(**{**values, **changes})
+
+
+def api_key(**changes: Any) -> ApiKey:
+    """A key that reads invoices; nobody has its text."""
+    public_id = new_id("key", THE_DAY_BEFORE)
+    values: dict[str, Any] = {
+        "id": api_key_id(hash_api_key(public_id)),
+        "merchant_id": MERCHANT,
+        "prefix": "till_test_abcd",
+        "scopes": ("invoices:read",),
+        "created_at": THE_DAY_BEFORE,
+        "public_id": public_id,
+        "name": "Shop floor",
+    }
+    return ApiKey(**{**values, **changes})
+
+
+def issued_key(**changes: Any) -> IssuedKey:
+    """The entry of a key in its merchant's list."""
+    public_id = new_id("key", THE_DAY_BEFORE)
+    values: dict[str, Any] = {
+        "id": public_id,
+        "merchant_id": MERCHANT,
+        "key_id": api_key_id(hash_api_key(public_id)),
+        "created_at": THE_DAY_BEFORE,
+    }
+    return IssuedKey(**{**values, **changes})
 
 
 def link(**changes: Any) -> PaymentLink:

@@ -22,6 +22,7 @@ from chalicelib.domain.money.currency import MAXIMUM_CHARGE, is_currency
 from chalicelib.domain.text import holds_card_number, is_clean
 from chalicelib.handlers.api.keywords import Keywords, id_of, shown
 from chalicelib.handlers.parsing import refused
+from chalicelib.services.merchants import SCOPES
 
 MOST_ERRORS: Final = 500
 """Field errors in one answer; a body can hold more wrong fields than anybody reads."""
@@ -201,6 +202,12 @@ def _reference(prefix: str, what: str) -> Checked:
     return Checked(check, keywords=id_of(prefix))
 
 
+def _scope(value: str) -> str:
+    if value not in SCOPES:
+        raise wrong("invalid_value", f"This is no scope. Scopes are: {', '.join(sorted(SCOPES))}.")
+    return value
+
+
 Email = Annotated[str, AfterValidator(_email), shown("One plain address.", format="email", maxLength=254)]
 Phone = Annotated[str, AfterValidator(_phone), shown(pattern=f"^{_PHONE.pattern}$", examples=["+1 212 555 0123"])]
 Language = Annotated[str, AfterValidator(_language), shown(pattern=f"^{_LANGUAGE.pattern}$", examples=["pt-BR"])]
@@ -209,6 +216,7 @@ StatementName = Annotated[
     AfterValidator(_statement_name),
     shown("Printable ASCII with a letter, without < > \\ ' \" and *.", minLength=5, maxLength=22),
 ]
+Scope = Annotated[str, AfterValidator(_scope), shown("What a key may do; `*` is everything.", enum=sorted(SCOPES))]
 TimeZone = Annotated[str, AfterValidator(_timezone), shown("A name of the IANA time zone database.")]
 HttpsUrl = Annotated[
     str, AfterValidator(_https_url), shown("An address that begins with https.", format="uri", maxLength=_LONGEST_URL)

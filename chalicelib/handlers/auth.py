@@ -16,12 +16,16 @@ _LONGEST_KEY: Final = 200
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """A known caller: whose data it may touch, its key by stored id and by the part that may be shown, its scopes."""
+    """A known caller: whose data it may touch, its key by stored id and by the part that may be shown, its scopes.
+
+    `key` is the key as it is stored.
+    """
 
     merchant_id: str
     key_id: str
     key_prefix: str
     scopes: frozenset[str]
+    key: ApiKey
 
     def may(self, scope: str) -> bool:
         """Whether one of the scopes covers this one; `invoices:write` does not include `invoices:read`."""
@@ -37,7 +41,7 @@ def authenticate(records: Records, authorization: str | None, scope: str) -> Cal
     key = _stored_key(records, authorization)
     if key is None or key.revoked_at is not None:
         raise TillError("unauthenticated", "Send a valid API key: Authorization: Bearer till_…")
-    caller = Caller(key.merchant_id, key.id, key.prefix, frozenset(key.scopes))
+    caller = Caller(key.merchant_id, key.id, key.prefix, frozenset(key.scopes), key)
     if not caller.may(scope):
         raise TillError("insufficient_scope", f"This key does not have the scope {scope}.")
     return caller

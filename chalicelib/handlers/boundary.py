@@ -17,10 +17,11 @@ from chalice.app import Blueprint, Request, Response, SQSEvent
 from chalicelib import wiring
 from chalicelib.domain.errors import TillError
 from chalicelib.handlers.auth import Caller, authenticate
-from chalicelib.handlers.calls import ApiCall, as_json, body_of, query_of, request_id_of
+from chalicelib.handlers.calls import ApiCall, as_json, body_of, query_of, request_id_of, revealed
 from chalicelib.handlers.keys import fingerprint, idempotency_key
 from chalicelib.handlers.refusals import STATUS_OF_CODE, as_refusal, error_body, status_of
 from chalicelib.observability import get_logger
+from chalicelib.services.api_keys import note_use
 from chalicelib.services.idempotency import Answer, CallInProgress, Held, begin
 from chalicelib.services.ports import StoreUnavailable
 
@@ -79,9 +80,10 @@ def json_api(bp: Blueprint, *, scope: str, success: int = 200) -> Callable[[ApiV
                 named = fingerprint(request, call.raw_body, call.content_type)
                 held = begin(call.ports, call.merchant_id, key, named)
                 if isinstance(held, Answer):
-                    return held
-                keyed = replace(call, ports=held.ports, held=held)
-                return _finished(held, call, request, lambda: Answer(success, as_json(view(keyed, **path))))
+                    return revealed(held, call.merchant_id, key)
+                keyed = replace(call, ports=held.ports, held=held, key=key)
+                done = _finished(held, call, request, lambda: Answer(success, as_json(view(keyed, **path))))
+                return revealed(done, call.merchant_id, key)
 
             return _answered(bp, Terms(scope, success), produce)
 
@@ -116,6 +118,7 @@ def _answered(bp: Blueprint, terms: Terms, produce: Callable[[ApiCall, Request],
     try:
         ports = wiring.ports()
         caller = authenticate(ports.records, request.headers.get("authorization"), terms.scope)
+        note_use(ports, caller.key)
         call = ApiCall(
             caller=caller,
             ports=ports,

@@ -1,14 +1,17 @@
-"""Idempotency keys as requests carry them: the header, and what makes two requests the same."""
+"""Idempotency keys as requests carry them: the header, what makes two requests the same, and secrets made of a key."""
 
 from __future__ import annotations
 
+import base64
 import hashlib
+import hmac
 import json
 import re
 from typing import Any, Final
 
 from chalice.app import Request
 
+from chalicelib import wiring
 from chalicelib.domain.errors import InvalidValue
 from chalicelib.handlers.parsing import optional_json_object
 from chalicelib.services.idempotency import PARAM
@@ -51,3 +54,14 @@ def fingerprint(request: Request, body: bytes, content_type: str | None) -> str:
     }
     text = json.dumps(told, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def secret_under_key(merchant_id: str, key: str, record_id: str) -> str:
+    """256 bits for a record that a keyed call makes, the same whenever they are asked for, so that they are not stored.
+
+    They cannot be had from what is stored: it takes the deployment's secret, and the key itself, whose hash alone is
+    kept.
+    """
+    message = "\0".join(("a secret under a key", merchant_id, record_id, key))
+    digest = hmac.digest(wiring.settings().form_secret.encode(), message.encode(), "sha256")
+    return base64.urlsafe_b64encode(digest).decode().rstrip("=")

@@ -43,11 +43,15 @@ PARAM: Final = "Idempotency-Key"
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a call is answered with: an HTTP status and the JSON text; `replayed` when it was given before."""
+    """What a call is answered with: an HTTP status and the JSON text; `replayed` when it was given before.
+
+    `hidden` names a field that lacks its end here, a secret that must not be stored: whoever sends the answer adds it.
+    """
 
     status: int
     body: str
     replayed: bool = False
+    hidden: str | None = None
 
 
 class CallInProgress(TillError):
@@ -128,7 +132,9 @@ class Held:
 
     def _write(self, operation_id: str, writes: Sequence[Write], shown: Answer | None) -> None:
         now = self._world.clock.now()
-        call = self._call.going_on() if shown is None else self._call.answered(shown.status, shown.body, now)
+        call = self._call.going_on()
+        if shown is not None:
+            call = self._call.answered(shown.status, shown.body, shown.hidden, now)
         try:
             self._world.records.commit(operation_id, [*writes, Update(call)])
         except WriteConflict as conflict:
@@ -178,7 +184,7 @@ def _known(ports: Ports, call: KeyedCall, fingerprint: str, now: datetime) -> An
             PARAM,
         )
     if call.status is not None and call.answer is not None:
-        return Answer(call.status, call.answer, replayed=True)
+        return Answer(call.status, call.answer, replayed=True, hidden=call.hidden)
     if call.leased_until is not None and now < call.leased_until:
         raise CallInProgress(math.ceil((call.leased_until - now).total_seconds()))
     return _claimed(ports, call.taken_up(now))

@@ -16,6 +16,7 @@ from chalicelib.domain.documents.merchants import (
     AccountOwner,
     ApiKey,
     ConnectionState,
+    IssuedKey,
     Merchant,
     NumberSeries,
     account_owner_id,
@@ -23,6 +24,7 @@ from chalicelib.domain.documents.merchants import (
     series_id,
 )
 from chalicelib.domain.errors import InvalidValue, StateConflict
+from chalicelib.domain.ids import time_of
 from chalicelib.domain.money.currency import is_currency
 from chalicelib.services.ports import Insert, Ports, Write, WriteConflict
 from chalicelib.services.saving import commit
@@ -30,6 +32,7 @@ from chalicelib.services.saving import commit
 KEY_PREFIX: Final = "till_"
 ALL_SCOPES: Final = "*"
 SCOPES: Final[frozenset[str]] = frozenset({
+    "api_keys:read", "api_keys:write",
     "account:read", "account:write", "products:read", "products:write", "prices:read", "prices:write",
     "tax_rates:read", "tax_rates:write", "payment_links:read", "payment_links:write", "customers:read",
     "customers:write", "checkouts:read", "invoices:read", "subscriptions:read", "subscriptions:write",
@@ -37,9 +40,10 @@ SCOPES: Final[frozenset[str]] = frozenset({
 })  # fmt: skip
 """What a key can be allowed; `*` is everything, now and later."""
 
-_SHOWN: Final = 14
-"""Characters of a key that lists and logs may show: the mode and four random ones."""
+_OF_SECRET: Final = 4
+"""Characters of a key's secret part that lists and logs may show, behind its mode."""
 _LONGEST_SLUG: Final = 40
+_FIRST_KEY: Final = "First key"
 
 
 def create_merchant(
@@ -89,10 +93,10 @@ def create_merchant(
             address_lines=address_lines,
             statement_name=statement_name,
         )
-        text, key = _new_key(ports, merchant, (ALL_SCOPES,))
+        text, key = new_key(ports, merchant, _FIRST_KEY, (ALL_SCOPES,), ports.ids.new("key", now))
         series = NumberSeries(series_id(merchant.id, INVOICE_SERIES), merchant.id, INVOICE_SERIES, now)
         sweep = EventSweep(event_sweep_id(merchant.id, now), merchant.id, now)
-        writes: list[Write] = [Insert(merchant), Insert(series), Insert(key), Insert(sweep)]
+        writes: list[Write] = [Insert(merchant), Insert(series), *put_key(key), Insert(sweep)]
         if stripe_account is not None:
             writes.append(Insert(AccountOwner(account_owner_id(stripe_account), merchant.id, now)))
         try:
@@ -107,18 +111,24 @@ def create_merchant(
     raise AssertionError("counting does not end")
 
 
-def create_api_key(ports: Ports, merchant_id: str, scopes: Iterable[str]) -> str:
-    """The text of a new key with these scopes; only its hash is kept.
+def create_api_key(ports: Ports, merchant_id: str, scopes: Iterable[str], *, name: str = "API key") -> str:
+    """The text of a new key with these scopes, for whoever runs the deployment; only its hash is kept.
 
     Raises NotFound for an unknown merchant and InvalidValue for a scope that does not exist, or none at all.
     """
+    wanted = known_scopes(scopes)
+    merchant = ports.records.get(Merchant, merchant_id)
+    text, key = new_key(ports, merchant, name, wanted, ports.ids.new("key", ports.clock.now()))
+    commit(ports, put_key(key))
+    return text
+
+
+def known_scopes(scopes: Iterable[str]) -> tuple[str, ...]:
+    """The scopes, each once. Raises InvalidValue for one that does not exist, or none at all."""
     wanted = tuple(dict.fromkeys(scopes))
     if not wanted or not SCOPES.issuperset(wanted):
         raise InvalidValue(f"Scopes are one or more of: {', '.join(sorted(SCOPES))}.", "scopes")
-    merchant = ports.records.get(Merchant, merchant_id)
-    text, key = _new_key(ports, merchant, wanted)
-    commit(ports, [Insert(key)])
-    return text
+    return wanted
 
 
 def hash_api_key(text: str) -> str:
@@ -126,11 +136,31 @@ def hash_api_key(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _new_key(ports: Ports, merchant: Merchant, scopes: tuple[str, ...]) -> tuple[str, ApiKey]:
+def new_key(
+    ports: Ports, merchant: Merchant, name: str, scopes: tuple[str, ...], public_id: str, secret: str | None = None
+) -> tuple[str, ApiKey]:
+    """The text of a key and the key, not stored yet; `secret` is the part of 256 bits that nobody can guess."""
     mode = "live" if merchant.livemode else "test"
-    text = f"{KEY_PREFIX}{mode}_{ports.ids.secret()}{ports.ids.secret()}"
+    begins, secret = f"{KEY_PREFIX}{mode}_", secret or new_secret(ports)
+    text = begins + secret
     key_id = api_key_id(hash_api_key(text))
-    return text, ApiKey(key_id, merchant.id, text[:_SHOWN], scopes, ports.clock.now())
+    made = time_of(public_id)
+    return text, ApiKey(key_id, merchant.id, begins + secret[:_OF_SECRET], scopes, made, public_id=public_id, name=name)
+
+
+def text_of_key(key: ApiKey, secret: str) -> str:
+    """The text of a key whose secret part is this."""
+    return key.prefix[:-_OF_SECRET] + secret
+
+
+def new_secret(ports: Ports) -> str:
+    """256 random bits as text."""
+    return f"{ports.ids.secret()}{ports.ids.secret()}"
+
+
+def put_key(key: ApiKey) -> list[Write]:
+    """What stores a new key: the key, found by its hash, and its entry in the merchant's list."""
+    return [Insert(key), Insert(IssuedKey(key.public_id, key.merchant_id, key.id, key.created_at))]
 
 
 def _slug_of(name: str) -> str:

@@ -14,6 +14,7 @@ from chalicelib.domain.documents.customers import Customer
 from chalicelib.domain.documents.events import Event
 from chalicelib.domain.documents.invoices import Invoice
 from chalicelib.domain.documents.links import PaymentLink
+from chalicelib.domain.documents.merchants import IssuedKey
 from chalicelib.domain.documents.payments import Payment
 from chalicelib.domain.documents.subscriptions import Subscription
 from chalicelib.domain.errors import NotFound
@@ -26,6 +27,7 @@ _WORDS: Final[Mapping[type[Any], str]] = MappingProxyType(
         Checkout: "checkout",
         Customer: "customer",
         Invoice: "invoice",
+        IssuedKey: "API key",
         Payment: "payment",
         PaymentLink: "payment link",
         Price: "price",

@@ -18,7 +18,7 @@ from chalicelib.domain.documents.invoices import Invoice
 from chalicelib.domain.documents.limits import AddressTries, LinkDeclines
 from chalicelib.domain.documents.links import LinkUses, PaymentLink
 from chalicelib.domain.documents.mails import Mail
-from chalicelib.domain.documents.merchants import AccountOwner, ApiKey, Merchant, NumberSeries
+from chalicelib.domain.documents.merchants import AccountOwner, ApiKey, IssuedKey, Merchant, NumberSeries
 from chalicelib.domain.documents.payments import IntentOwner, Payment
 from chalicelib.domain.documents.subscriptions import Subscription
 from chalicelib.domain.ids import ulid
@@ -90,6 +90,7 @@ KINDS: Final = (
     Kind(AccountOwner, "account_owner", "account"),
     Kind(NumberSeries, "number_series", "number series"),
     Kind(ApiKey, "api_key", "API key"),
+    Kind(IssuedKey, "issued_key", "API key", "key", {Index.BY_MERCHANT: _merchant}),
     Kind(Product, "product", "product", "prod", {Index.BY_MERCHANT: _merchant}),
     Kind(
         Price,

@@ -44,6 +44,7 @@ def test_the_names_in_stored_rows_are_these() -> None:
         ("event_sweep", "swp"),
         ("intent_owner", ""),
         ("invoice", "inv"),
+        ("issued_key", "key"),
         ("keyed_call", ""),
         ("link_declines", ""),
         ("link_uses", ""),

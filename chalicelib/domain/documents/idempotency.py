@@ -22,7 +22,8 @@ class KeyedCall:
     `fingerprint` is the digest of method, path and body; empty where the key was given back, so that anybody may take
     it. `created_at` is when the call was begun, and stays while it is taken up again; `attempt` counts the requests
     that worked on it. `begun` says that a transaction of it has been written, but not the last one. `status` and
-    `answer` (the JSON as it was sent) are None until the call is done.
+    `answer` (the JSON as it was sent) are None until the call is done; `hidden` names a field of it whose end, a
+    secret, is not kept.
     """
 
     id: str
@@ -35,6 +36,7 @@ class KeyedCall:
     begun: bool = False
     status: int | None = None
     answer: str | None = None
+    hidden: str | None = None
     version: int = 0
 
     def may_be_taken(self, now: datetime) -> bool:
@@ -49,9 +51,9 @@ class KeyedCall:
         """The same call after a transaction of its own that is not its last."""
         return replace(self, begun=True)
 
-    def answered(self, status: int, answer: str, now: datetime) -> KeyedCall:
+    def answered(self, status: int, answer: str, hidden: str | None, now: datetime) -> KeyedCall:
         """The call done; the answer's day begins now."""
-        return replace(self, leased_until=None, status=status, answer=answer, expires_at=now + KEPT)
+        return replace(self, leased_until=None, status=status, answer=answer, hidden=hidden, expires_at=now + KEPT)
 
     def let_go(self) -> KeyedCall:
         """The call after a request that gave up: bound to its body where something was written, else as good as new."""

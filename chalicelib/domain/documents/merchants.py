@@ -80,7 +80,10 @@ class NumberSeries:
 
 @dataclass(frozen=True, slots=True)
 class ApiKey:
-    """An API key, stored by the SHA-256 of its text (the id is `key#{hex}`); `prefix` is what a list may show."""
+    """An API key, stored by the SHA-256 of its text (the id is `key#{hex}`); `prefix` is what a list may show.
+
+    `public_id` is what people call it by, since its own id is the hash. `last_used_at` is right to the hour.
+    """
 
     id: str
     merchant_id: str
@@ -88,6 +91,20 @@ class ApiKey:
     scopes: tuple[str, ...]
     created_at: datetime
     revoked_at: datetime | None = None
+    public_id: str = ""
+    name: str = ""
+    last_used_at: datetime | None = None
+    version: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class IssuedKey:
+    """The entry of a key in its merchant's list, under its public id; what there is to know stands in the key."""
+
+    id: str
+    merchant_id: str
+    key_id: str
+    created_at: datetime
     version: int = 0
 
 

@@ -2,6 +2,7 @@
 
 from chalicelib.handlers.api import (
     account,
+    api_keys,
     billing,
     catalogue,
     customers,
@@ -14,5 +15,6 @@ from chalicelib.handlers.api import (
 from chalicelib.handlers.api.blueprint import api
 
 __all__ = [
-    "account", "api", "billing", "catalogue", "customers", "documentation", "events", "links", "money", "subscriptions"
+    "account", "api", "api_keys", "billing", "catalogue", "customers", "documentation", "events", "links", "money",
+    "subscriptions",
 ]  # fmt: skip

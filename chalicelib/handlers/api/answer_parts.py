@@ -12,6 +12,7 @@ from chalicelib.domain.pricing import PriceModel
 from chalicelib.handlers.api.keywords import id_of, shown
 
 AccountId = Annotated[str, id_of("mer")]
+ApiKeyId = Annotated[str, id_of("key")]
 CheckoutId = Annotated[str, id_of("chk")]
 CustomerId = Annotated[str, id_of("cus")]
 EventId = Annotated[str, id_of("evt")]

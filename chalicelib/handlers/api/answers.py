@@ -52,6 +52,8 @@ from chalicelib.handlers.api.answer_parts import (
     Url,
     WholeTier,
 )
+from chalicelib.handlers.api.key_answers import ApiKey as ApiKey
+from chalicelib.handlers.api.key_answers import NewApiKey as NewApiKey
 from chalicelib.handlers.api.keywords import shown
 
 

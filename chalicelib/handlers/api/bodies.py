@@ -18,6 +18,7 @@ from chalicelib.handlers.api_types import (
     Language,
     Metadata,
     Phone,
+    Scope,
     StatementName,
     TimeZone,
     text,
@@ -148,6 +149,13 @@ class AccountUpdate(Body):
         changes: AccountChanges = {}
         changes.update(given)  # type: ignore[typeddict-item] # same names, checked by a test
         return changes
+
+
+class ApiKeyBody(Body):
+    """A new API key."""
+
+    name: Annotated[str, text(100)]
+    scopes: Annotated[list[Scope], Field(min_length=1, max_length=100)]
 
 
 class CancelBody(Body):

@@ -29,6 +29,7 @@ def shown(words: str | None = None, **keywords: Any) -> Keywords:
 
 PREFIXES: Final[Mapping[str, str]] = {
     "account": "mer",
+    "api_key": "key",
     "checkout": "chk",
     "customer": "cus",
     "event": "evt",

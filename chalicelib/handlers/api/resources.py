@@ -10,7 +10,7 @@ from chalicelib.domain.documents.checkouts import Checkout
 from chalicelib.domain.documents.customers import Customer
 from chalicelib.domain.documents.events import Event
 from chalicelib.domain.documents.invoices import Invoice
-from chalicelib.domain.documents.merchants import Merchant
+from chalicelib.domain.documents.merchants import ApiKey, Merchant
 from chalicelib.domain.documents.methods import Method
 from chalicelib.domain.documents.parts import Part
 from chalicelib.domain.documents.payments import Payment
@@ -29,6 +29,7 @@ from chalicelib.handlers.api.shapes import (
     totals_out,
 )
 from chalicelib.services.links import LinkOverview
+from chalicelib.services.merchants import text_of_key
 from chalicelib.services.upcoming import Upcoming, next_totals
 
 if TYPE_CHECKING:
@@ -62,6 +63,26 @@ def account_out(merchant: Merchant) -> answers.Account:
             "can_payout": merchant.can_payout,
         },
     }
+
+
+def api_key_out(key: ApiKey) -> answers.ApiKey:
+    """An API key, without the key and without its hash."""
+    return {
+        "id": key.public_id,
+        "object": "api_key",
+        "created_at": time_out(key.created_at),
+        "metadata": {},
+        "name": key.name,
+        "prefix": key.prefix,
+        "scopes": list(key.scopes),
+        "last_used_at": time_out(key.last_used_at),
+        "revoked_at": time_out(key.revoked_at),
+    }
+
+
+def new_api_key_out(key: ApiKey, secret: str) -> answers.NewApiKey:
+    """An API key with its text, this once."""
+    return {**api_key_out(key), "key": text_of_key(key, secret)}
 
 
 def customer_out(customer: Customer) -> answers.Customer:
