@@ -130,6 +130,19 @@ def test_i5_a_cancelled_subscription_needs_no_timer_and_a_term_that_is_owed_none
     assert wrong(shop) == set()
 
 
+def test_i5_a_term_that_is_paid_and_would_never_end(shop: Shop) -> None:
+    form = shop.buyer(shop.link("Course", monthly_line(number_of_payments=2)))
+    shop.press(form)
+    shop.until(at(3, 3))
+    subscription = only(shop)
+    assert (subscription.next_index, subscription.payments_made, subscription.status) == (2, 2, "active")
+    assert wrong(shop) == set()
+    shop.store.lose(billing_timer(subscription))
+    shop.store.overwrite(replace(subscription, timer_at=None))
+    assert wrong(shop) == {("I5", subscription.id)}
+    assert messages(shop) == ["period 2 is due and has no timer"]
+
+
 def test_periods_across_a_pause_and_a_new_rhythm_are_where_their_epochs_put_them(shop: Shop) -> None:
     renewed(shop)
     subscription = only(shop)

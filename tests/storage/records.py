@@ -27,6 +27,7 @@ from chalicelib.domain.documents.merchants import NumberSeries, series_id
 from chalicelib.domain.documents.parts import Attempt, AttemptOutcome, Part
 from chalicelib.domain.documents.payments import Payment
 from chalicelib.domain.documents.subscriptions import Subscription
+from chalicelib.domain.documents.terms import Due
 from chalicelib.domain.documents.timers import Timer, TimerKind
 from chalicelib.domain.ids import ulid
 from chalicelib.domain.machines import InvoiceStatus, PartState, PaymentStatus
@@ -238,6 +239,7 @@ def full_subscription(merchant_id: str = "mer_demo") -> Subscription:
         schedule=Schedule((epoch,)),
         next_index=1,
         collection=Collection.AUTOMATIC,
+        due=Due(on=NOW.date()),
         created_at=NOW,
         consent=Consent(NOW, "I agree", "203.0.113.7"),
         timer_at=NOW + timedelta(days=28),

@@ -106,6 +106,7 @@ def exhibits() -> dict[str, Exhibit]:
     }
     for name, mail in mails.items():
         found[name] = Exhibit(render.render_receipt_mail(mail).html, PageKind.PLAIN, mail=True)
+    found["mail-invoice"] = Exhibit(render.render_invoice_mail(samples.INVOICE_MAIL).html, PageKind.PLAIN, mail=True)
     return found
 
 

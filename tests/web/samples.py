@@ -18,6 +18,7 @@ from chalicelib.web.views import (
     DiscountRow,
     FeeRow,
     FieldProblem,
+    InvoiceMail,
     InvoicePage,
     InvoiceStanding,
     LaterCharge,
@@ -331,6 +332,16 @@ RECEIPT_MAIL = ReceiptMail(
     invoice_url="https://pay.example/invoice/pinewood-studio/01J",
     later_charges=(MEMBERSHIP,),
     cancel_url="https://pay.example/cancel/pinewood-studio/01J",
+)
+INVOICE_MAIL = InvoiceMail(
+    merchant=STUDIO,
+    amount=INVOICE.amount_due,
+    due_at=INVOICE.due_at,
+    email="anna@example.com",
+    invoice_url="https://pay.example/invoice/pinewood-studio/01J",
+    invoice_number=INVOICE.number,
+    lines=INVOICE.lines,
+    totals=INVOICE.totals,
 )
 CART_MAIL = replace(
     RECEIPT_MAIL, amount=CART.due_today, lines=CART.lines, totals=CART.totals, later_charges=CART.later_charges
