@@ -27,6 +27,7 @@ RENEW = ("tests/services/test_renewals.py",)
 INTAKE = ("tests/services/test_intake.py",)
 PAYING = ("tests/services/test_invoice_paying.py",)
 CATALOGUE = ("tests/services/test_catalogue_lines.py",)
+MADE = ("tests/services/test_subscribing.py",)
 STORE = ("tests/contract", "tests/storage/test_dynamodb_local.py", "tests/storage/test_races.py")
 
 KEYED = ("tests/services/test_keyed_calls.py",)
@@ -38,6 +39,7 @@ _ISSUING = "chalicelib/services/billing/issuing.py"
 _CHARGING = "chalicelib/services/billing/charging.py"
 _OUTCOMES = "chalicelib/services/billing/outcomes.py"
 _INTENTS = "chalicelib/services/payments/intents.py"
+_SUBSCRIBING = "chalicelib/services/subscribing.py"
 _INTAKE = "chalicelib/services/intake.py"
 _LINES = "chalicelib/services/catalogue/lines.py"
 _TRANSACTION = "chalicelib/storage/transaction.py"
@@ -224,9 +226,32 @@ GUARDS: tuple[Guard, ...] = (
         _OUTCOMES,
         "if invoice.status is not InvoiceStatus.OPEN or latest is None or latest.number != own_try:",
         "if latest is None:",
-        RENEW + ("tests/services/test_review_cases.py",),
+        (*RENEW, "tests/services/test_review_cases.py"),
     ),
     Guard("a failed try of the buyer's changes no subscription", _OUTCOMES, "if buyer_is_there:", "if False:", PAYING),
+    # --- what a merchant makes
+    Guard(
+        "no day before the agreement is billed",
+        _SUBSCRIBING,
+        "refuse_past(new.recurrence.start, now, merchant.timezone)",
+        "pass",
+        MADE,
+    ),
+    Guard(
+        "every amount of a subscription can be charged",
+        _SUBSCRIBING,
+        'check_chargeable(stretch.amount, "lines")',
+        "pass",
+        MADE,
+    ),
+    Guard(
+        "a card is kept only where it will be charged",
+        "chalicelib/services/invoices/paying.py",
+        "if billed is None or billed.has_ended or billed.collection is not Collection.AUTOMATIC:",
+        "if billed is None or billed.has_ended:",
+        MADE,
+    ),
+    Guard("a transaction's weight", _ISSUING, "or weight > HEAVIEST", "", MADE),
     # --- intake
     Guard(
         "an event's effects and its done are one",

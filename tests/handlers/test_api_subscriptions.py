@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from copy import deepcopy
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -133,6 +133,22 @@ def test_everything_that_can_be_said_of_a_subscription_is_taken_and_shown(api_wo
         "next_amount": 6_023,
         "collection_blocked": None,
     }
+
+
+def test_under_one_key_one_subscription_is_made_and_billed_once(api_world: ApiWorld, customer: str) -> None:
+    key, body = {"Idempotency-Key": "order 42"}, {**TERMS, "customer": customer}
+    first = api_world.post(PATH, body, headers=key)
+    api_world.clock.advance(timedelta(hours=2))
+    again = api_world.post(PATH, body, headers=key)
+    assert (again.status, again.body, again.headers["idempotent-replayed"]) == (201, first.body, "true")
+    other = api_world.post(PATH, {**body, "frequency": "weekly"}, headers=key)
+    assert (other.status, other.code) == (409, "idempotency_key_reused")
+    # A look takes no key: there is nothing that could be done twice.
+    assert api_world.post(PREVIEW, TERMS, headers=key).status == 200
+    run(api_world)
+    run(api_world)
+    assert [each["id"] for each in api_world.get(PATH).body["data"]] == [first.body["id"]]
+    assert [each["number"] for each in api_world.get("/v1/invoices").body["data"]] == ["INV-0001"]
 
 
 # --- of the catalogue

@@ -116,6 +116,7 @@ def test_dates_periods_and_totals_are_those_that_were_shown(case: tuple[datetime
         return
     made = create_subscription(shop.ports, shop.merchant.id, customer.id, new, actor="test")
     assert upcoming(made, SHOWN) == shown
+    assert [each.totals.total.minor for each in shown if 0 < each.totals.total.minor < 50] == []
     run_through(shop, shown)
     issued = [(each.issued_at, each.created_at, each.period, each.totals) for each in shop.invoices()]
     assert issued == [

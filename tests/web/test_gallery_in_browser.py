@@ -25,7 +25,8 @@ IN_A_MAILBOX = ALL | {
 TOO_WIDE = """() => {
   const wide = document.documentElement.clientWidth;
   return [...document.querySelectorAll('body *')]
-    .filter(one => !one.closest('.unseen, [hidden], noscript, pre > code') && one.getBoundingClientRect().right > wide + 1)
+    .filter(one => !one.closest('.unseen, [hidden], noscript, pre > code'))
+    .filter(one => one.getBoundingClientRect().right > wide + 1)
     .map(one => one.outerHTML.slice(0, 80));
 }"""
 SMALL_TARGETS = """() => [...document.querySelectorAll('a, button, input:not([type=hidden]), textarea, summary')]
