@@ -19,7 +19,7 @@ from chalicelib.domain.errors import TillError
 from chalicelib.handlers.auth import Caller, authenticate
 from chalicelib.handlers.calls import ApiCall, as_json, body_of, query_of, request_id_of, revealed
 from chalicelib.handlers.keys import fingerprint, idempotency_key
-from chalicelib.handlers.refusals import STATUS_OF_CODE, as_refusal, error_body, status_of
+from chalicelib.handlers.refusals import STATUS_OF_CODE, as_refusal, error_body, json_headers, status_of
 from chalicelib.observability import get_logger
 from chalicelib.services.api_keys import note_use
 from chalicelib.services.idempotency import Answer, CallInProgress, Held, begin
@@ -145,12 +145,7 @@ def _answered(bp: Blueprint, terms: Terms, produce: Callable[[ApiCall, Request],
 
 
 def _api_headers(request_id: str, status: int) -> dict[str, str | list[str]]:
-    headers: dict[str, str | list[str]] = {
-        "Content-Type": "application/json",
-        "Cache-Control": "no-store",
-        "X-Content-Type-Options": "nosniff",
-        REQUEST_ID_HEADER: request_id,
-    }
+    headers: dict[str, str | list[str]] = {**json_headers(), REQUEST_ID_HEADER: request_id}
     if status == 401:
         headers["WWW-Authenticate"] = "Bearer"
     return headers

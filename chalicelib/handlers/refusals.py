@@ -1,4 +1,7 @@
-"""Refusals: the status of each error code, the one shape of an error, and what a caller is told of an exception."""
+"""Refusals: the status of each error code, the one shape of an error, and what a caller is told of an exception.
+
+And the headers that all JSON of the API is sent with, refused or not, for whatever answers in front of it too.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,7 @@ from chalicelib.services.ports import (
     StoreUnavailable,
     WriteConflict,
 )
+from chalicelib.web.headers import bare_headers
 
 STATUS_OF_CODE: Final[Mapping[str, int]] = {
     "malformed_json": 400,
@@ -89,3 +93,8 @@ def as_refusal(error: Exception) -> TillError:
     return TillError(
         "internal_error", "Something went wrong on our side. Give us the request id when you ask about it."
     )
+
+
+def json_headers(cache: str = "no-store") -> dict[str, str]:
+    """The headers of JSON: kept by nobody, taken for nothing else, and nothing to a browser that opens it."""
+    return bare_headers("application/json", cache)

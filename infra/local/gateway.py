@@ -21,6 +21,7 @@ from chalice.config import Config
 from chalice.local import ChaliceRequestHandler, LocalDevServer, LocalGateway, create_local_server
 
 from chalicelib.handlers.boundary import REQUEST_ID_HEADER, error_body, status_of
+from chalicelib.handlers.refusals import json_headers
 from infra.local.faults import Killed
 
 HEALTH_PATH: Final = "/healthz"
@@ -103,8 +104,7 @@ class Gateway(LocalGateway):
 
 
 def _json_answer(status: int, body: dict[str, Any]) -> dict[str, Any]:
-    headers = {"Content-Type": "application/json", "Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
-    return {"statusCode": status, "headers": headers, "multiValueHeaders": {}, "body": json.dumps(body)}
+    return {"statusCode": status, "headers": json_headers(), "multiValueHeaders": {}, "body": json.dumps(body)}
 
 
 def _chalice_code(answer: dict[str, Any]) -> str | None:

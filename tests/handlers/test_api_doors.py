@@ -183,9 +183,35 @@ def test_unknown_paths_and_methods_have_our_shape(api_world: ApiWorld) -> None:
     assert (wrong_method.status, wrong_method.code) == (405, "method_not_allowed")
 
 
-def test_no_answer_is_cached_or_sniffed(api_world: ApiWorld) -> None:
-    for path in ("/v1/account", "/v1/customers/none"):
-        headers = api_world.get(path).headers
-        assert headers["cache-control"] == "no-store"
-        assert headers["x-content-type-options"] == "nosniff"
-        assert headers["content-type"] == "application/json"
+WHOLE = {
+    "cache-control": "no-store",
+    "content-security-policy": "default-src 'none'; form-action 'none'; base-uri 'none'; frame-ancestors 'none'",
+    "content-type": "application/json",
+    "referrer-policy": "no-referrer",
+    "strict-transport-security": "max-age=31536000",
+    "x-content-type-options": "nosniff",
+}
+
+
+def test_no_answer_is_cached_sniffed_framed_or_fetched_without_tls(api_world: ApiWorld) -> None:
+    answers = {
+        200: api_world.get("/v1/account"),
+        201: api_world.post("/v1/customers", {"email": "ada@example.com"}),
+        401: api_world.get("/v1/account", key=None),
+        404: api_world.get("/v1/customers/none"),
+        405: api_world.send("DELETE", "/v1/customers"),
+        409: api_world.post("/v1/customers", {"email": "ada@example.com"}),
+        415: api_world.post("/v1/customers", raw=b"{}", headers={"Content-Type": "text/plain"}),
+        422: api_world.post("/v1/customers", {}),
+    }
+    answers[4040] = api_world.get("/v1/nothing")
+    for status, answer in answers.items():
+        assert str(status).startswith(str(answer.status))
+        assert {name: answer.headers.get(name) for name in WHOLE} == WHOLE, status
+        assert answer.headers["request-id"]
+
+
+def test_the_document_may_be_kept_for_a_while_and_is_otherwise_sent_alike(api_world: ApiWorld) -> None:
+    headers = api_world.get("/v1/openapi.json", key=None).headers
+    kept = {**WHOLE, "cache-control": "public, max-age=300"}
+    assert {name: headers.get(name) for name in kept} == kept

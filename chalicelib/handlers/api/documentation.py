@@ -8,12 +8,13 @@ from chalicelib import wiring
 from chalicelib.handlers.api.blueprint import api
 from chalicelib.handlers.api.operations import described_routes
 from chalicelib.handlers.boundary import error_body, html_page, status_of
+from chalicelib.handlers.refusals import json_headers
 
 
 def _refusal(code: str, request_id: str) -> Response:
     status = status_of(code)
     body = error_body(status, code, "The document could not be made. Try again.", request_id)
-    return Response(body=body, status_code=status, headers={"Content-Type": "application/json"})
+    return Response(body=body, status_code=status, headers={**json_headers()})
 
 
 def _page_error(code: str, request_id: str) -> Response:
@@ -29,13 +30,8 @@ def openapi_json() -> Response:
     from chalicelib.handlers.api.openapi.document import document_json
 
     text = document_json(described_routes(api.current_app), wiring.settings().public_base_url)
-    headers = {
-        "Content-Type": "application/json",
-        "Cache-Control": "public, max-age=300",
-        "X-Content-Type-Options": "nosniff",
-        "Access-Control-Allow-Origin": "*",
-    }
-    return Response(body=text, status_code=200, headers=dict(headers))
+    headers: dict[str, str | list[str]] = {**json_headers("public, max-age=300"), "Access-Control-Allow-Origin": "*"}
+    return Response(body=text, status_code=200, headers=headers)
 
 
 @api.route("/docs/api", methods=["GET"])
