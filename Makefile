@@ -8,7 +8,7 @@ STAMP := $(VENV)/.till-$(PINS)
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help run check test lint types format setup package clean
+.PHONY: help run check test lint types format setup package bench clean
 
 help: ## Show what can be done
 	@echo 'Till. The targets set up what they need; the first run takes a few minutes and the network.'
@@ -49,6 +49,10 @@ guards: $(STAMP) ## Take out each guard of the money paths, in a copy, and see a
 soak: $(STAMP) ## Random journeys for MINUTES (15), faults at 2 % of calls, two schedulers, restarts; then every invariant
 	@$(PY) -m infra.local.prepare database
 	@exec $(PY) -m tests.soak
+
+bench: $(STAMP) ## Measure Till beside a straightforward app: cold and warm CPU, size, round trips (ROUNDS=9)
+	@$(PY) -m infra.local.prepare database
+	@exec $(PY) -m tests.bench
 
 package: $(STAMP) ## Make the zip and the template that are deployed, in build/
 	@$(PY) -m infra.package.build

@@ -1,0 +1,299 @@
+"""The straightforward app: one pay page and one webhook on Chalice, PynamoDB, Jinja2 and stripe, as anybody would
+write them. It is what Till's figures are compared with; nothing in it is slow on purpose.
+
+A record is a PynamoDB model with an attribute a field, each model in a table of its own. The webhook trusts the signed
+event and books from it alone.
+"""
+
+import base64
+import os
+import secrets
+import uuid
+from datetime import UTC, datetime
+
+import stripe
+from chalice import Chalice, Response
+from jinja2 import Environment, FileSystemLoader
+from pynamodb.attributes import (
+    BooleanAttribute,
+    ListAttribute,
+    MapAttribute,
+    NumberAttribute,
+    UnicodeAttribute,
+    UTCDateTimeAttribute,
+)
+from pynamodb.connection import Connection
+from pynamodb.exceptions import DoesNotExist, TransactWriteError
+from pynamodb.models import Model
+from pynamodb.transactions import TransactWrite
+
+REGION = os.environ.get("TABLES_REGION", "us-east-1")
+HOST = os.environ.get("TABLES_HOST")
+PREFIX = os.environ.get("TABLES_PREFIX", "shop")
+BASE_URL = os.environ.get("BASE_URL", "https://pay.example.com")
+PUBLISHABLE_KEY = os.environ.get("STRIPE_PUBLISHABLE_KEY", "")
+WEBHOOK_SECRET = os.environ.get("STRIPE_WEBHOOK_SECRET", "")
+stripe.api_key = os.environ.get("STRIPE_SECRET_KEY", "")
+
+app = Chalice(app_name="straightforward")
+connection = Connection(region=REGION, host=HOST)
+templates = Environment(
+    loader=FileSystemLoader(os.path.join(os.path.dirname(__file__), "chalicelib", "templates")), autoescape=True
+)
+
+
+def money(minor, currency):
+    sign = {"usd": "$", "eur": "€", "gbp": "£"}.get(currency, currency.upper() + " ")
+    return f"{sign}{minor / 100:,.2f}"
+
+
+templates.filters["money"] = money
+
+
+def meta(name):
+    return type("Meta", (), {"table_name": f"{PREFIX}-{name}", "region": REGION, "host": HOST})
+
+
+class Line(MapAttribute):
+    name = UnicodeAttribute()
+    quantity = NumberAttribute()
+    unit_amount = NumberAttribute()
+    description = UnicodeAttribute(null=True)
+
+    @property
+    def amount(self):
+        return int(self.quantity * self.unit_amount)
+
+
+class Merchant(Model):
+    Meta = meta("merchants")
+    id = UnicodeAttribute(hash_key=True)
+    name = UnicodeAttribute()
+    timezone = UnicodeAttribute()
+    country = UnicodeAttribute()
+    currency = UnicodeAttribute()
+    stripe_account = UnicodeAttribute()
+    legal_name = UnicodeAttribute(null=True)
+    support_email = UnicodeAttribute(null=True)
+    statement_name = UnicodeAttribute(null=True)
+    address_lines = ListAttribute(default=list)
+    invoice_prefix = UnicodeAttribute(default="INV-")
+    ready = BooleanAttribute(default=False)
+    created_at = UTCDateTimeAttribute()
+
+
+class PaymentLink(Model):
+    Meta = meta("links")
+    id = UnicodeAttribute(hash_key=True)
+    merchant_id = UnicodeAttribute()
+    secret = UnicodeAttribute()
+    name = UnicodeAttribute()
+    currency = UnicodeAttribute()
+    lines = ListAttribute(of=Line)
+    active = BooleanAttribute(default=True)
+    uses = NumberAttribute(default=0)
+    created_at = UTCDateTimeAttribute()
+
+
+class Checkout(Model):
+    Meta = meta("checkouts")
+    id = UnicodeAttribute(hash_key=True)
+    merchant_id = UnicodeAttribute()
+    link_id = UnicodeAttribute()
+    secret = UnicodeAttribute()
+    email = UnicodeAttribute()
+    name = UnicodeAttribute()
+    currency = UnicodeAttribute()
+    lines = ListAttribute(of=Line)
+    total = NumberAttribute()
+    status = UnicodeAttribute(default="open")
+    intent_id = UnicodeAttribute()
+    invoice_id = UnicodeAttribute(null=True)
+    completed_at = UTCDateTimeAttribute(null=True)
+    created_at = UTCDateTimeAttribute()
+
+
+class Invoice(Model):
+    Meta = meta("invoices")
+    id = UnicodeAttribute(hash_key=True)
+    merchant_id = UnicodeAttribute()
+    secret = UnicodeAttribute()
+    number = UnicodeAttribute()
+    customer_id = UnicodeAttribute()
+    checkout_id = UnicodeAttribute()
+    link_id = UnicodeAttribute()
+    currency = UnicodeAttribute()
+    lines = ListAttribute(of=Line)
+    total = NumberAttribute()
+    amount_paid = NumberAttribute()
+    status = UnicodeAttribute()
+    seller_name = UnicodeAttribute()
+    seller_address = ListAttribute(default=list)
+    buyer_name = UnicodeAttribute()
+    buyer_email = UnicodeAttribute()
+    issued_at = UTCDateTimeAttribute()
+    paid_at = UTCDateTimeAttribute()
+
+
+class Payment(Model):
+    Meta = meta("payments")
+    id = UnicodeAttribute(hash_key=True)
+    merchant_id = UnicodeAttribute()
+    invoice_id = UnicodeAttribute()
+    customer_id = UnicodeAttribute()
+    intent_id = UnicodeAttribute()
+    charge_id = UnicodeAttribute(null=True)
+    amount = NumberAttribute()
+    currency = UnicodeAttribute()
+    status = UnicodeAttribute()
+    created_at = UTCDateTimeAttribute()
+
+
+class Customer(Model):
+    Meta = meta("customers")
+    id = UnicodeAttribute(hash_key=True)
+    merchant_id = UnicodeAttribute()
+    email = UnicodeAttribute()
+    name = UnicodeAttribute()
+    created_at = UTCDateTimeAttribute()
+
+
+class Mail(Model):
+    Meta = meta("mails")
+    id = UnicodeAttribute(hash_key=True)
+    merchant_id = UnicodeAttribute()
+    kind = UnicodeAttribute()
+    to = UnicodeAttribute()
+    about_id = UnicodeAttribute()
+    created_at = UTCDateTimeAttribute()
+
+
+class Counter(Model):
+    Meta = meta("counters")
+    id = UnicodeAttribute(hash_key=True)
+    last = NumberAttribute(default=0)
+
+
+MODELS = [Merchant, PaymentLink, Checkout, Invoice, Payment, Customer, Mail, Counter]
+
+
+@app.route("/pay/{slug}/{token}", methods=["GET"])
+def pay_page(slug, token):
+    link_id, _, secret = token.partition("-")
+    try:
+        link = PaymentLink.get(link_id)
+        merchant = Merchant.get(slug)
+    except DoesNotExist:
+        return Response("Not found", status_code=404, headers={"Content-Type": "text/plain"})
+    if link.merchant_id != merchant.id or not secrets.compare_digest(link.secret, secret):
+        return Response("Not found", status_code=404, headers={"Content-Type": "text/plain"})
+    nonce = base64.b64encode(os.urandom(16)).decode()
+    body = templates.get_template("pay.html").render(
+        link=link,
+        merchant=merchant,
+        total=sum(line.amount for line in link.lines),
+        nonce=nonce,
+        publishable_key=PUBLISHABLE_KEY,
+        post_url=f"{BASE_URL}/pay/{slug}/{token}",
+        checkout_id=uuid.uuid4().hex,
+    )
+    headers = {
+        "Content-Type": "text/html; charset=utf-8",
+        "Cache-Control": "no-store",
+        "Content-Security-Policy": f"default-src 'self'; script-src 'nonce-{nonce}' https://js.stripe.com",
+        "Referrer-Policy": "no-referrer",
+        "X-Content-Type-Options": "nosniff",
+    }
+    return Response(body, headers=headers)
+
+
+@app.route("/webhooks/stripe", methods=["POST"], content_types=["application/json"])
+def stripe_webhook():
+    request = app.current_request
+    try:
+        event = stripe.Webhook.construct_event(
+            request.raw_body, request.headers.get("stripe-signature", ""), WEBHOOK_SECRET
+        )
+    except (ValueError, stripe.SignatureVerificationError):
+        return Response("Bad signature", status_code=400, headers={"Content-Type": "text/plain"})
+    if event.type == "payment_intent.succeeded":
+        book(event.data.object)
+    return {"received": True}
+
+
+def book(intent):
+    checkout = Checkout.get(intent.metadata["till_checkout"])
+    if checkout.status == "paid":
+        return
+    if intent.amount_received != checkout.total or intent.id != checkout.intent_id:
+        raise ValueError(f"{intent.id} is not what {checkout.id} asked for")
+    merchant = Merchant.get(checkout.merchant_id)
+    now = datetime.now(UTC)
+    customer = Customer(
+        f"{merchant.id}:{checkout.email}",
+        merchant_id=merchant.id,
+        email=checkout.email,
+        name=checkout.name,
+        created_at=now,
+    )
+    counter = Counter(merchant.id)
+    counter.update(actions=[Counter.last.add(1)])
+    invoice = Invoice(
+        uuid.uuid4().hex,
+        merchant_id=merchant.id,
+        secret=secrets.token_urlsafe(16),
+        number=f"{merchant.invoice_prefix}{int(counter.last):04d}",
+        customer_id=customer.id,
+        checkout_id=checkout.id,
+        link_id=checkout.link_id,
+        currency=checkout.currency,
+        lines=checkout.lines,
+        total=checkout.total,
+        amount_paid=intent.amount_received,
+        status="paid",
+        seller_name=merchant.name,
+        seller_address=merchant.address_lines,
+        buyer_name=checkout.name,
+        buyer_email=checkout.email,
+        issued_at=now,
+        paid_at=now,
+    )
+    payment = Payment(
+        uuid.uuid4().hex,
+        merchant_id=merchant.id,
+        invoice_id=invoice.id,
+        customer_id=customer.id,
+        intent_id=intent.id,
+        charge_id=intent.latest_charge,
+        amount=intent.amount_received,
+        currency=checkout.currency,
+        status="succeeded",
+        created_at=now,
+    )
+    mail = Mail(
+        f"receipt:{invoice.id}",
+        merchant_id=merchant.id,
+        kind="receipt",
+        to=checkout.email,
+        about_id=invoice.id,
+        created_at=now,
+    )
+    try:
+        with TransactWrite(connection=connection) as transaction:
+            transaction.update(
+                checkout,
+                actions=[
+                    Checkout.status.set("paid"),
+                    Checkout.invoice_id.set(invoice.id),
+                    Checkout.completed_at.set(now),
+                ],
+                condition=Checkout.status == "open",
+            )
+            transaction.save(invoice, condition=Invoice.id.does_not_exist())
+            transaction.save(payment, condition=Payment.id.does_not_exist())
+            transaction.save(customer)
+            transaction.save(mail)
+            transaction.update(PaymentLink(checkout.link_id), actions=[PaymentLink.uses.add(1)])
+    except TransactWriteError as error:
+        if Checkout.get(checkout.id).status != "paid":
+            raise RuntimeError("the payment could not be booked") from error
