@@ -221,6 +221,8 @@ TimeZone = Annotated[str, AfterValidator(_timezone), shown("A name of the IANA t
 HttpsUrl = Annotated[
     str, AfterValidator(_https_url), shown("An address that begins with https.", format="uri", maxLength=_LONGEST_URL)
 ]
+CustomerId = Annotated[str, id_of("cus")]
+"""Checked by the view, which answers 404 for what cannot be one, as for one that does not exist."""
 PriceId = Annotated[str, _reference("price", "price")]
 ProductId = Annotated[str, _reference("prod", "product")]
 TaxRateId = Annotated[str, _reference("txr", "tax rate")]

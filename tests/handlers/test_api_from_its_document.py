@@ -23,7 +23,7 @@ MINUTES = float(os.environ.get("MINUTES", "0"))
 ABOUT_TEN_SECONDS = ["--phases", "examples,coverage", "--seed", "1"]
 
 
-def schemathesis(world: ApiWorld, *options: str) -> subprocess.CompletedProcess[str]:
+def schemathesis(world: ApiWorld, folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
     """A run over everything that the document names. Raises nothing: its output says what it found."""
     base = f"http://127.0.0.1:{world.port}"
     command = [
@@ -31,13 +31,14 @@ def schemathesis(world: ApiWorld, *options: str) -> subprocess.CompletedProcess[
         *("--config-file", str(CONFIG), "run", f"{base}/v1/openapi.json", "--url", base),
         *("--header", f"Authorization: Bearer {world.key}", "--no-color", *options),
     ]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
+    # It keeps what it has learnt in the folder that it runs in: each run is to begin anew.
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
 
 
 @pytest.mark.timeout(MINUTES * 60 + 180)
-def test_the_api_is_what_its_document_says(api_world: ApiWorld) -> None:
+def test_the_api_is_what_its_document_says(api_world: ApiWorld, tmp_path: Path) -> None:
     owner = api_world.merchant.id
     api_world.put(build.customer(merchant_id=owner), build.link(merchant_id=owner), build.invoice(merchant_id=owner))
     options = ["--max-time", str(int(MINUTES * 60))] if MINUTES else ABOUT_TEN_SECONDS
-    done = schemathesis(api_world, *options)
+    done = schemathesis(api_world, tmp_path, *options)
     assert done.returncode == 0, done.stdout + done.stderr

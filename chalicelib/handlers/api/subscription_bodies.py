@@ -17,7 +17,17 @@ from chalicelib.domain.documents.invoices import Collection
 from chalicelib.domain.documents.terms import ON_RECEIPT, Due
 from chalicelib.domain.money.amounts import Money
 from chalicelib.handlers.api.line_bodies import LineRecurrence, OrderDiscount, PlainLines, plain_date
-from chalicelib.handlers.api_types import Amount, Body, Currency, DiscountPercent, Metadata, TimeZone, text, wrong
+from chalicelib.handlers.api_types import (
+    Amount,
+    Body,
+    Currency,
+    CustomerId,
+    DiscountPercent,
+    Metadata,
+    TimeZone,
+    text,
+    wrong,
+)
 from chalicelib.services.subscribing import NewSubscription
 
 MOST_FEES: Final = 20
@@ -120,7 +130,7 @@ class SubscriptionTerms(LineRecurrence):
 class SubscriptionBody(SubscriptionTerms):
     """A new subscription of a customer."""
 
-    customer: str
+    customer: CustomerId
 
 
 class SubscriptionPreview(SubscriptionTerms):
