@@ -8,7 +8,7 @@ STAMP := $(VENV)/.till-$(PINS)
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help run check test lint types format setup package bench clean
+.PHONY: help run check test lint types format setup package bench fuzz clean
 
 help: ## Show what can be done
 	@echo 'Till. The targets set up what they need; the first run takes a few minutes and the network.'
@@ -56,6 +56,9 @@ bench: $(STAMP) ## Measure Till beside a straightforward app: cold and warm CPU,
 
 package: $(STAMP) ## Make the zip and the template that are deployed, in build/
 	@$(PY) -m infra.package.build
+
+fuzz: $(STAMP) ## Requests made at random from the API's own document, for MINUTES (10)
+	@MINUTES=$${MINUTES:-10} exec $(PY) -m pytest -q tests/handlers/test_api_from_its_document.py
 
 clean: ## Remove what set-up and tests made
 	rm -rf $(VENV) .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis build

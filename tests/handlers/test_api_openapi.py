@@ -11,12 +11,13 @@ from jsonschema import Draft202012Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from chalicelib.domain.errors import ERROR_CODES
+from chalicelib.handlers.api.keywords import EXAMPLE_ULID, PREFIXES
 from chalicelib.handlers.api.openapi.document import document
 from chalicelib.handlers.api.openapi.examples import answer_example, body_example
 from chalicelib.handlers.api.operations import OUTSIDE
 from chalicelib.handlers.boundary import status_of
 from chalicelib.services.merchants import SCOPES
-from tests.api_routes import APP, ROUTES
+from tests.api_routes import AN_ID, APP, ROUTES
 from tests.conformance import BASE, Conformance
 from tests.handlers.conftest import ApiWorld
 
@@ -115,6 +116,11 @@ def test_a_type_without_an_example_is_named_with_where_to_add_one() -> None:
             ValueError, match=rf'Nothing has no example: add one to "{kind}" in .*openapi/examples\.json'
         ):
             find("Nothing")
+
+
+def test_the_examples_speak_of_one_record_of_each_kind() -> None:
+    ids = {found[0] for found in AN_ID.finditer(json.dumps(DOCUMENT))}
+    assert ids == {f"{prefix}_{EXAMPLE_ULID}" for prefix in PREFIXES.values() if prefix != "mer"}
 
 
 def test_no_operation_says_the_same_as_another() -> None:

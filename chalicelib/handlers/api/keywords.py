@@ -47,6 +47,10 @@ PREFIXES: Final[Mapping[str, str]] = {
 ULID: Final = "[0-7][0-9A-HJKMNP-TV-Z]{25}"
 
 
+EXAMPLE_ULID: Final = "01MCCKG2G0Q8W5M1T7N3X6R2DE"
+"""The body of every id in the document's examples, so that they all speak of one record of each kind."""
+
+
 def id_pattern(prefix: str) -> str:
     """The pattern of the ids of one kind of record; a merchant's is made of its own name."""
     return "^mer_[a-z0-9-]+$" if prefix == "mer" else f"^{prefix}_{ULID}$"
@@ -54,5 +58,5 @@ def id_pattern(prefix: str) -> str:
 
 def id_of(prefix: str) -> Keywords:
     """The keywords of the ids of one kind of record."""
-    example = "mer_pinewood-studio" if prefix == "mer" else f"{prefix}_01KFA4B0Z8Q4W5M1T7N3X6R2DE"
+    example = "mer_pinewood-studio" if prefix == "mer" else f"{prefix}_{EXAMPLE_ULID}"
     return Keywords({"pattern": id_pattern(prefix), "examples": [example]})

@@ -78,7 +78,11 @@ def document(routes: tuple[DescribedRoute, ...], base_url: str) -> dict[str, Any
                 "apiKey": {"type": "http", "scheme": "bearer", "description": "An API key, which begins with `till_`."}
             },
             "headers": {
-                "RequestId": {"schema": {"type": "string"}, "description": "Name it when you ask about this request."}
+                "RequestId": {"schema": {"type": "string"}, "description": "Name it when you ask about this request."},
+                "IdempotentReplayed": {
+                    "schema": {"const": "true"},
+                    "description": "There when the answer is that of an earlier call under the same idempotency key.",
+                },
             },
             "parameters": {"IdempotencyKey": _IDEMPOTENCY_KEY},
             "responses": refusals.components,
@@ -110,10 +114,13 @@ def _operation(
             "required": not said.body_optional,
             "content": {"application/json": {"schema": bodies[said.takes], "example": body_example(model)}},
         }
+    headers: dict[str, Any] = {"Request-Id": {"$ref": "#/components/headers/RequestId"}}
+    if route.writes:
+        headers["Idempotent-Replayed"] = {"$ref": "#/components/headers/IdempotentReplayed"}
     described["responses"] = {
         str(route.success): {
             "description": "Done." if route.method == "POST" else "As asked.",
-            "headers": {"Request-Id": {"$ref": "#/components/headers/RequestId"}},
+            "headers": headers,
             "content": {"application/json": {"schema": answer, "example": _answer_example(answer)}},
         },
         **refusals.of(route),

@@ -112,6 +112,9 @@ def _response(status: int, codes: tuple[str, ...]) -> dict[str, Any]:
     headers: dict[str, Any] = {"Request-Id": {"$ref": "#/components/headers/RequestId"}}
     if status == 401:
         headers["WWW-Authenticate"] = {"schema": {"type": "string"}, "description": "The scheme: `Bearer`."}
+    if "idempotency_in_progress" in codes:
+        seconds = "When a call under the same idempotency key is still under way: seconds to wait."
+        headers["Retry-After"] = {"schema": {"type": "integer", "minimum": 1}, "description": seconds}
     return {
         "description": f"{_WORDS[status]} Codes: {', '.join(f'`{code}`' for code in codes)}.",
         "headers": headers,
