@@ -88,17 +88,17 @@ def test_the_audits_lambda_reads_all_three_tables_and_writes_nothing_but_its_tok
     lambda_ = config["stages"]["production"]["lambda_functions"]["audit"]
     policy = json.loads((ROOT / ".chalice" / lambda_["iam_policy_file"]).read_text())
     allowed = {
-        (action, resource.rpartition("/")[2])
+        (action, resource["Fn::GetAtt"][0])
         for statement in policy["Statement"]
         for action in statement["Action"]
-        for resource in ([statement["Resource"]] if isinstance(statement["Resource"], str) else statement["Resource"])
+        for resource in (statement["Resource"] if isinstance(statement["Resource"], list) else [statement["Resource"]])
         if action.startswith("dynamodb:")
     }
     assert allowed == {
-        ("dynamodb:Scan", "till-*-records"),
-        ("dynamodb:Scan", "till-*-events"),
-        ("dynamodb:Scan", "till-*-timers"),
-        ("dynamodb:UpdateItem", "till-*-records"),
+        ("dynamodb:Scan", "RecordsTable"),
+        ("dynamodb:Scan", "EventsTable"),
+        ("dynamodb:Scan", "TimersTable"),
+        ("dynamodb:UpdateItem", "RecordsTable"),
     }
     assert lambda_["lambda_timeout"] == 900
 

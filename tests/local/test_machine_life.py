@@ -37,12 +37,12 @@ def test_it_is_ready_within_twenty_seconds_ends_with_all_its_children_and_runs_a
 ) -> None:
     machine = RunningMachine(tmp_path / "output.txt")
     for number in (signal.SIGTERM, signal.SIGINT):
-        machine.start()
-        assert machine.seconds_to_ready < 20
-        assert machine.process is not None
-        children = descendants(machine.process.pid)
-        assert children
-        assert machine.stop(number) == 0
+        with machine:
+            assert machine.seconds_to_ready < 20
+            assert machine.process is not None
+            children = descendants(machine.process.pid)
+            assert children
+            assert machine.stop(number) == 0
         wait_until_gone(children)
         assert machine.output.read_text().endswith("Ctrl-C ends it.\nEnding ...\n")
 
