@@ -1,4 +1,7 @@
-"""The Lambdas behind the schedule and the queues. `app` is never imported there, so each sets up what it needs."""
+"""The Lambdas behind the schedule and the queues. `app` is never imported there, so each sets up what it needs.
+
+What a job does is imported when it runs: each Lambda, and the web app, pays for its own alone.
+"""
 
 from __future__ import annotations
 
@@ -10,17 +13,9 @@ from typing import Any, Final
 from chalice.app import Blueprint, CloudWatchEvent, Cron, Rate, SQSEvent
 
 from chalicelib import wiring
-from chalicelib.domain.documents.events import EVENT_TYPES
 from chalicelib.domain.documents.timers import Timer, TimerKind
 from chalicelib.handlers.boundary import each_message, in_order, job, until_failure
 from chalicelib.observability import emit_metric, get_logger, set_up_logging
-from chalicelib.services.billing.charging import charge_invoice
-from chalicelib.services.billing.issuing import issue_due
-from chalicelib.services.billing.sweeping import sweep as sweep_timers
-from chalicelib.services.checkouts.expiry import expire_checkout
-from chalicelib.services.event_sweep import begin_sweeps, sweep_events
-from chalicelib.services.intake import apply_received
-from chalicelib.services.mails import send_mail
 
 set_up_logging()
 _LOG: Final = get_logger("till.jobs")
@@ -42,6 +37,8 @@ MOST_LOGGED: Final = 100
 @job
 def sweep(event: CloudWatchEvent) -> dict[str, Any]:
     """Hand everything that is due to its queue."""
+    from chalicelib.services.billing.sweeping import sweep as sweep_timers
+
     swept = sweep_timers(wiring.worker_ports())
     emit_metric("timers_due", swept.due, "Count")
     emit_metric("oldest_due_lag", swept.lag_seconds, "Seconds")
@@ -67,6 +64,8 @@ def audit(event: CloudWatchEvent) -> dict[str, Any]:
 @job
 def catch_up(event: CloudWatchEvent) -> dict[str, Any]:
     """Every night at two (UTC): have each account's list of events at Stripe read, for what no webhook brought."""
+    from chalicelib.services.event_sweep import begin_sweeps
+
     return {"accounts": begin_sweeps(wiring.worker_ports())}
 
 
@@ -74,6 +73,7 @@ def catch_up(event: CloudWatchEvent) -> dict[str, Any]:
 @job
 def bill(event: SQSEvent) -> dict[str, Any]:
     """Issue what is due for up to nineteen subscriptions of one merchant, in order."""
+    from chalicelib.services.billing.issuing import issue_due
 
     def handle(body: Mapping[str, Any]) -> None:
         timers = [_timer(each) for each in body["timers"]]
@@ -88,6 +88,7 @@ def bill(event: SQSEvent) -> dict[str, Any]:
 @job
 def charge(event: SQSEvent) -> dict[str, Any]:
     """Charge due invoices to their stored methods."""
+    from chalicelib.services.billing.charging import charge_invoice
 
     def handle(body: Mapping[str, Any]) -> None:
         outcome = charge_invoice(wiring.worker_ports(), _timer(body))
@@ -120,6 +121,8 @@ def observe(event: Mapping[str, Any], context: object) -> dict[str, Any]:
 
 
 def _observe(change: Mapping[str, Any], counts: Counter[str]) -> None:
+    from chalicelib.domain.documents.events import EVENT_TYPES
+
     keys = {name: str(value["S"]) for name, value in change["Keys"].items()}
     if change["eventName"] != "INSERT":
         _LOG.error("event_log_changed", extra={"merchant": keys["merchant_id"], "what": keys["id"]})
@@ -138,16 +141,23 @@ def _work(body: Mapping[str, Any]) -> None:
     ports = wiring.worker_ports()
     if timer.kind is TimerKind.SEND_MAIL:
         from chalicelib.handlers.mail_composer import compose
+        from chalicelib.services.mails import send_mail
 
         outcome = send_mail(ports, ports.mailer, compose, timer.record_id)
     elif timer.kind is TimerKind.EXPIRE_CHECKOUT:
+        from chalicelib.services.checkouts.expiry import expire_checkout
+
         expired = expire_checkout(ports, timer.record_id, actor="scheduler")
         outcome = "gone" if expired is None else str(expired.status)
         if outcome == "open":
             _LOG.error("checkout_not_closed", extra={"checkout": timer.record_id, "merchant": timer.merchant_id})
     elif timer.kind is TimerKind.APPLY_WEBHOOK:
+        from chalicelib.services.intake import apply_received
+
         outcome = apply_received(ports, timer.record_id)
     elif timer.kind is TimerKind.SWEEP_EVENTS:
+        from chalicelib.services.event_sweep import sweep_events
+
         caught = sweep_events(ports, timer.record_id, direct_merchant_id=wiring.settings().direct_merchant)
         emit_metric("events_caught_up", caught.taken_in, "Count")
         for problem in caught.undone:
