@@ -8,7 +8,7 @@ STAMP := $(VENV)/.till-$(PINS)
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help run check test lint types format setup package bench fuzz clean
+.PHONY: help run check test lint types format setup package deploy secret destroy bench fuzz clean
 
 help: ## Show what can be done
 	@echo 'Till. The targets set up what they need; the first run takes a few minutes and the network.'
@@ -59,6 +59,15 @@ package: $(STAMP) ## Make the zip and the template that are deployed, in build/
 
 fuzz: $(STAMP) ## Requests made at random from the API's own document, for MINUTES (10)
 	@MINUTES=$${MINUTES:-10} exec $(PY) -m pytest -q tests/handlers/test_api_from_its_document.py
+
+deploy: $(STAMP) ## Deploy to AWS, or bring a deployment up to date: STAGE=prod
+	@$(PY) -m infra.deploy deploy "$(STAGE)"
+
+secret: $(STAMP) ## Take one secret of a deployment anew: STAGE=prod NAME=stripe-secret-key
+	@$(PY) -m infra.deploy secret "$(STAGE)" "$(NAME)"
+
+destroy: $(STAMP) ## Remove a deployment, less its tables, files and secrets: STAGE=prod
+	@$(PY) -m infra.deploy destroy "$(STAGE)"
 
 clean: ## Remove what set-up and tests made
 	rm -rf $(VENV) .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis build

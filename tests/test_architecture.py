@@ -96,6 +96,18 @@ LAYERS: Final = {
     ),
     # What packages looks at the repository from outside; what it packages it never imports.
     "infra/package": Layer(("infra.package",)),
+    # Deploying makes the first merchant by the app's own use case, on the stack's own tables.
+    "infra/deploy": Layer(
+        (
+            "infra.deploy",
+            "infra.package",
+            "chalicelib.wiring",
+            "chalicelib.settings",
+            "chalicelib.services",
+            "chalicelib.domain",
+        ),
+        theirs("boto3", "botocore"),
+    ),
     "infra/local/stripe_sandbox": Layer(
         ("infra.local.stripe_sandbox",),
         # The stripe package writes its parameter types with typing_extensions.

@@ -10,7 +10,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,12 +23,13 @@ from infra.package.paths import CACHE, OUT, ROOT, RUNTIME
 from infra.package.service_models import cut_models
 from infra.package.template import finish
 from infra.package.trimming import trim
-from infra.package.wheels import ensure_wheels
+from infra.package.wheels import REQUIREMENTS, ensure_wheels
 
 ZIP_NAME: Final = "deployment.zip"
 TEMPLATE_NAME: Final = "template.json"
-KEPT_BUILDS: Final = 5
-"""Builds that stay in the cache; each is a few megabytes."""
+KEPT: Final = 12
+"""How many of each kind stay in the cache; each is a few megabytes."""
+_OWN_CODE: Final = tuple(sorted(Path(__file__).parent.glob("*.py")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,40 +48,64 @@ def build_zip(out: Path) -> Path:
 def build(out: Path = OUT) -> Package:
     """Zip and template in the folder `out`; made anew only where a source, a pin or this code has changed.
 
-    Raises WheelsUnavailable, ChaliceFailed.
+    Raises WheelsUnavailable, ChaliceFailed, TemplateIncomplete.
     """
-    made = _made(CACHE / "builds")
     out.mkdir(parents=True, exist_ok=True)
     package = Package(out / ZIP_NAME, out / TEMPLATE_NAME)
-    shutil.copyfile(made.zip, package.zip)
-    shutil.copyfile(made.template, package.template)
+    CACHE.mkdir(parents=True, exist_ok=True)
+    with _alone(CACHE / "lock"):
+        made = _made()
+        shutil.copyfile(made.zip, package.zip)
+        shutil.copyfile(made.template, package.template)
     return package
 
 
-def _made(cache: Path) -> Package:
-    home = cache / _fingerprint()
-    package = Package(home / ZIP_NAME, home / TEMPLATE_NAME)
-    cache.mkdir(parents=True, exist_ok=True)
-    with _alone(cache / "lock"):
-        if not home.exists():
-            with tempfile.TemporaryDirectory(dir=cache) as scratch:
-                _make(Path(scratch)).rename(home)
-            _forget_old(cache)
-        os.utime(home)
-    return package
+def _made() -> Package:
+    home = _kept("builds", fingerprint([*sources(), *_OWN_CODE]), _make)
+    return Package(home / ZIP_NAME, home / TEMPLATE_NAME)
 
 
 def _make(scratch: Path) -> Path:
-    given = run_chalice(ensure_wheels(), scratch)
+    """Ours on top of what others wrote, which takes five times as long and changes with the pins alone."""
+    others = _kept("others", fingerprint([REQUIREMENTS, *_OWN_CODE]), _make_others)
+    given = run_chalice(scratch)
     tree, home = scratch / "tree", scratch / "home"
     home.mkdir()
     unpack(given.zip, tree)
-    trim(tree)
-    cut_models(tree / "botocore" / "data")
     compile_in_a_process_of_its_own(tree)
+    shutil.copytree(others, tree, dirs_exist_ok=True)
     pack(tree, home / ZIP_NAME)
     template = finish(json.loads(given.template.read_text(encoding="utf-8")))
     (home / TEMPLATE_NAME).write_text(json.dumps(template, indent=1) + "\n", encoding="utf-8")
+    return home
+
+
+def _make_others(scratch: Path) -> Path:
+    given = run_chalice(scratch, ensure_wheels())
+    tree = scratch / "tree"
+    unpack(given.zip, tree)
+    # Chalice's own part, and ours, come with each package.
+    for ours in ("chalice", "chalicelib"):
+        shutil.rmtree(tree / ours)
+    (tree / "app.py").unlink()
+    trim(tree)
+    cut_models(tree / "botocore" / "data")
+    compile_in_a_process_of_its_own(tree)
+    return tree
+
+
+def _kept(kind: str, name: str, make: Callable[[Path], Path]) -> Path:
+    """What the cache holds under a name, made on the first call; what was not asked for lately is forgotten."""
+    cache = CACHE / kind
+    cache.mkdir(parents=True, exist_ok=True)
+    home = cache / name
+    if not home.exists():
+        with tempfile.TemporaryDirectory(dir=cache) as scratch:
+            make(Path(scratch)).rename(home)
+    os.utime(home)
+    folders = sorted((each for each in cache.iterdir() if each.is_dir()), key=lambda each: each.stat().st_mtime)
+    for old in folders[:-KEPT]:
+        shutil.rmtree(old)
     return home
 
 
@@ -93,10 +118,10 @@ def compile_in_a_process_of_its_own(tree: Path) -> None:
     )
 
 
-def _fingerprint() -> str:
-    """The same for the same sources, pins, packaging code and Python."""
+def fingerprint(files: Sequence[Path]) -> str:
+    """The same for the same files under the same Python."""
     digest = hashlib.sha256(f"{RUNTIME} {sys.version}".encode())
-    for path in [*sources(), *sorted((ROOT / "infra" / "package").glob("*.py"))]:
+    for path in files:
         digest.update(f"\0{path.relative_to(ROOT)}\0".encode())
         digest.update(hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest()[:24]
@@ -108,12 +133,6 @@ def _alone(lock: Path) -> Iterator[None]:
     with lock.open("w") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
         yield
-
-
-def _forget_old(cache: Path) -> None:
-    builds = sorted((each for each in cache.iterdir() if each.is_dir()), key=lambda each: each.stat().st_mtime)
-    for old in builds[:-KEPT_BUILDS]:
-        shutil.rmtree(old)
 
 
 def main(arguments: list[str]) -> int:

@@ -16,7 +16,8 @@ TEMPLATE: Final = ROOT / "infra" / "template.json"
 CHALICE_STAGE: Final = "production"
 """The one stage of `.chalice/config.json`: what differs between deployments are parameters of the stack."""
 PACKAGE_SECONDS: Final = 600
-_SOURCES: Final = ("app.py", "requirements.txt", "chalicelib", ".chalice/config.json")
+REQUIREMENTS: Final = "requirements.txt"
+_SOURCES: Final = ("app.py", REQUIREMENTS, "chalicelib", ".chalice/config.json")
 
 
 class ChaliceFailed(Exception):
@@ -43,13 +44,15 @@ def _files(path: Path) -> list[Path]:
     return [each for each in path.rglob("*") if each.is_file() and "__pycache__" not in each.parts]
 
 
-def run_chalice(wheels: Path, scratch: Path) -> ChaliceOutput:
-    """Package into `scratch` with the wheels that were fetched, and no network. Raises ChaliceFailed."""
+def run_chalice(scratch: Path, wheels: Path | None = None) -> ChaliceOutput:
+    """Package into `scratch` with the wheels that were fetched, or without any; no network. Raises ChaliceFailed."""
     project, out = scratch / "project", scratch / "out"
     for path in sources():
         target = project / path.relative_to(ROOT)
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, target)
+    if wheels is None:
+        (project / REQUIREMENTS).write_text("", encoding="utf-8")
     command = [sys.executable, "-c", "from chalice.cli import main; raise SystemExit(main())"]
     command += ["--project-dir", str(project), "package", "--stage", CHALICE_STAGE]
     command += ["--merge-template", str(project / TEMPLATE.relative_to(ROOT)), str(out)]
@@ -64,7 +67,7 @@ def run_chalice(wheels: Path, scratch: Path) -> ChaliceOutput:
     return ChaliceOutput(out / "deployment.zip", out / "sam.json")
 
 
-def _environment(wheels: Path) -> dict[str, str]:
+def _environment(wheels: Path | None) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("PIP_", "AWS_", "CHALICE_"))}
     return kept | {
         # Chalice asks for a region, which only the names of services depend on; nothing is called.
@@ -72,7 +75,7 @@ def _environment(wheels: Path) -> dict[str, str]:
         "AWS_EC2_METADATA_DISABLED": "true",
         "PIP_CONFIG_FILE": os.devnull,
         "PIP_NO_INDEX": "1",
-        "PIP_FIND_LINKS": str(wheels),
+        "PIP_FIND_LINKS": str(wheels or os.devnull),
         "PIP_DISABLE_PIP_VERSION_CHECK": "1",
         "PYTHONDONTWRITEBYTECODE": "1",
     }
