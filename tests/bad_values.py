@@ -33,6 +33,24 @@ POOL: tuple[Any, ...] = (
 )
 
 
+TEXTS = (
+    *(
+        "=1+1",
+        "+1 212",
+        "-1",
+        "@SUM(A1)",
+        '"a, b"; c',
+        "'; DROP TABLE x; --",
+        "<b>x</b>",
+        "{{ 7 * 7 }}",
+        "../..",
+        "%00",
+    ),
+    *("שלום", "مرحبا", "a\u200db", "e\u0301", "ﬁ", "社長", "🏳️‍🌈", "NaN", "null", "\\", "4242 4242 4242 4241", " x "),
+)
+"""What spreadsheets, scripts and other languages write: text like any other."""
+
+
 @dataclass(frozen=True)
 class Field:
     """One place in a body: its dotted name, its schema, and a body that is right but for what is put there.
@@ -145,6 +163,13 @@ class Bodies:
             yield from _beyond(each)
         if text is not None and "No line breaks" in str(field.schema):
             yield from BREAKS
+
+    def good_texts(self, field: Field) -> Iterator[str]:
+        """What a field of free text must take as it is; nothing for fields that are something else."""
+        for each in self.alternatives(field.schema):
+            free = each.get("type") == "string" and not each.keys() & {"enum", "format", "pattern"}
+            if free and "maxLength" in each and each.get("minLength", 0) <= 1:
+                yield from ("😀" * each["maxLength"], "é" * each["maxLength"], *TEXTS)
 
     def _takes(self, schema: Mapping[str, Any]) -> Any:
         document = {"components": {"schemas": self.schemas}, **_plain(schema)}

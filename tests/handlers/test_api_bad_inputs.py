@@ -65,6 +65,18 @@ def test_every_field_of_a_body_refuses_what_it_cannot_be_and_is_named(name: str,
     assert tried >= 20 * len(model.model_fields)
 
 
+@pytest.mark.parametrize(("name", "route"), MODELS, ids=[name for name, _ in MODELS])
+def test_every_text_takes_its_whole_length_in_every_script_and_what_looks_dangerous(
+    name: str, route: DescribedRoute
+) -> None:
+    model = body_model(name)
+    for field in fields_of(route, body_of(route)):
+        for text in BODIES.good_texts(field):
+            refusal = refusal_of(model, field.with_value(text))
+            errors = [] if refusal is None else [error.param for error in refusal.errors]
+            assert not field.is_named_in(errors), (field.param, text[:40], errors)
+
+
 @taking_route
 def test_a_bad_field_is_a_422_that_names_it_and_nothing_is_written(api_world: ApiWorld, route: DescribedRoute) -> None:
     records = records_for(route, api_world.merchant.id)
