@@ -15,7 +15,7 @@ from chalicelib.domain.errors import NotFound
 from chalicelib.domain.ids import split_page_token
 from chalicelib.handlers import checkout_tokens, presenting
 from chalicelib.handlers.buyer_answers import form_fields, require_own_origin
-from chalicelib.handlers.buyer_responses import html, redirect
+from chalicelib.handlers.buyer_responses import html, redirect, site_root
 from chalicelib.services.ports import Index
 from chalicelib.services.subscriptions import cancel, ends_at
 from chalicelib.web.forms import parse_cancel_form
@@ -47,9 +47,9 @@ def show_cancel(slug: str, token: str) -> Response:
     name = subscription.lines[0].name
     ends = ends_at(subscription, now)
     if subscription.has_ended:
-        return html(render_cancelled_page(CancelledPage(view, name)), PageKind.PLAIN)
+        return html(render_cancelled_page(CancelledPage(view, name), root=site_root()), PageKind.PLAIN)
     if subscription.cancel_at_period_end:
-        return html(render_cancelled_page(CancelledPage(view, name, ends_at=ends)), PageKind.PLAIN)
+        return html(render_cancelled_page(CancelledPage(view, name, ends_at=ends), root=site_root()), PageKind.PLAIN)
     here = presenting.page_url(settings.public_base_url, "cancel", merchant, subscription.id, subscription.secret)
     page = CancelPage(
         merchant=view,
@@ -61,7 +61,7 @@ def show_cancel(slug: str, token: str) -> Response:
         form_token=checkout_tokens.sign(settings.form_secret, CANCEL_FORM, subscription.id, now),
         ends_at=ends if ends > now else None,
     )
-    return html(render_cancel_page(page), PageKind.FORM)
+    return html(render_cancel_page(page, root=site_root()), PageKind.FORM)
 
 
 def _keep_url(merchant: Merchant, subscription: Subscription) -> str:

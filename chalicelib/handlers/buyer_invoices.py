@@ -25,7 +25,7 @@ from chalicelib.handlers.buyer_answers import (
     tell,
 )
 from chalicelib.handlers.buyer_pages import ASKED, CHANGED, TIMED_OUT
-from chalicelib.handlers.buyer_responses import html, is_scripted, json_answer, query_of, redirect
+from chalicelib.handlers.buyer_responses import html, is_scripted, json_answer, query_of, redirect, site_root
 from chalicelib.handlers.mail_composer import subscriptions_of
 from chalicelib.handlers.sources import address_of, source_of
 from chalicelib.services.invoices.paying import (
@@ -93,7 +93,7 @@ def show_invoice(slug: str, token: str) -> Response:
         method=method,
         pay_url=_url(view, more="/pay") if view.payable else None,
     )
-    return html(render_invoice_page(page), PageKind.PLAIN)
+    return html(render_invoice_page(page, root=site_root()), PageKind.PLAIN)
 
 
 def _standing(invoice: Invoice) -> InvoiceStanding:
@@ -185,7 +185,7 @@ def _form(
         timed_out=timed_out,
         billed_to=buyer.name,
     )
-    return html(render_pay_page(page), PageKind.PAY, nonce=nonce)
+    return html(render_pay_page(page, root=site_root()), PageKind.PAY, nonce=nonce)
 
 
 def take_pay(request: Request, slug: str, token: str) -> Response:
@@ -256,7 +256,7 @@ def show_return(slug: str, token: str) -> Response:
     page = CheckingPage(
         presenting.merchant_view(view.merchant), f"{here}/status", here, amount=view.invoice.amount_due, email=buyer
     )
-    return html(render_checking_page(page), PageKind.CHECKING)
+    return html(render_checking_page(page, root=site_root()), PageKind.CHECKING)
 
 
 def tell_status(slug: str, token: str) -> Response:
@@ -289,4 +289,4 @@ def show_receipt(slug: str, token: str) -> Response:
         invoice_url=_url(view),
         later_charges=presenting.later_charges(subscriptions_of(ports, invoice), base, view.merchant),
     )
-    return html(render_receipt_page(page), PageKind.PLAIN)
+    return html(render_receipt_page(page, root=site_root()), PageKind.PLAIN)

@@ -19,7 +19,7 @@ from chalicelib.domain.errors import NotFound
 from chalicelib.domain.ids import split_page_token
 from chalicelib.domain.machines import CheckoutStatus
 from chalicelib.handlers import checkout_tokens, presenting
-from chalicelib.handlers.buyer_responses import html, query_of, redirect, state, wait, whole_minute
+from chalicelib.handlers.buyer_responses import html, query_of, redirect, site_root, state, wait, whole_minute
 from chalicelib.handlers.checkout_tokens import CheckoutToken, Remembered
 from chalicelib.services.checkouts.opening import Closed, LinkPage, open_link
 from chalicelib.settings import Settings
@@ -191,7 +191,7 @@ def render_form(
         timed_out=timed_out,
         paid_before=paid_before,
     )
-    return html(render_pay_page(view), PageKind.PAY, 422 if errors else 200, nonce)
+    return html(render_pay_page(view, root=site_root()), PageKind.PAY, 422 if errors else 200, nonce)
 
 
 def form_token(settings: Settings, page: LinkPage, mine: CheckoutToken, now: datetime) -> str:

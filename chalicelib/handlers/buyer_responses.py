@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Final
+from urllib.parse import urlsplit
 
 from chalice.app import Request, Response
 
@@ -18,6 +19,11 @@ from chalicelib.web.views.states import StateKind, StatePage
 from chalicelib.web.words import state_status, state_words
 
 JSON: Final = "application/json"
+
+
+def site_root() -> str:
+    """The path under which the deployment's pages stand, for `root` of whatever is rendered."""
+    return urlsplit(wiring.settings().public_base_url).path
 
 
 def html(body: str, kind: PageKind, status: int = 200, nonce: str | None = None) -> Response:
@@ -50,7 +56,7 @@ def send_static(name: str) -> Response:
 
 def state(page: StatePage, status: int | None = None) -> Response:
     """One of the state pages, with its own status unless another is given."""
-    return html(render_state_page(page), PageKind.PLAIN, status or state_status(page.kind))
+    return html(render_state_page(page, root=site_root()), PageKind.PLAIN, status or state_status(page.kind))
 
 
 def error_response(code: str, request_id: str) -> Response:

@@ -18,7 +18,7 @@ from chalicelib.domain.ids import milliseconds
 from chalicelib.domain.machines import CheckoutStatus
 from chalicelib.handlers import checkout_tokens, presenting
 from chalicelib.handlers.buyer_pages import ASKED, checkout_url, link_parts, pay_url, waits_for_bank
-from chalicelib.handlers.buyer_responses import html, json_answer, query_of, redirect, state
+from chalicelib.handlers.buyer_responses import html, json_answer, query_of, redirect, site_root, state
 from chalicelib.handlers.checkout_tokens import CheckoutToken
 from chalicelib.handlers.mail_composer import subscriptions_of
 from chalicelib.services.checkouts.opening import open_link
@@ -107,7 +107,7 @@ class _Unarrived:
             return redirect(self.form)
         view = presenting.merchant_view(self._merchant)
         page = CheckingPage(view, f"{self._here}/status{self._query}", self._here + self._query)
-        return html(render_checking_page(page), PageKind.CHECKING)
+        return html(render_checking_page(page, root=site_root()), PageKind.CHECKING)
 
     def status(self) -> Response:
         return json_answer({"status": "open", "location": self.form} if self.given_up else {"status": "checking"})
@@ -129,7 +129,7 @@ def show_return(request: Request, slug: str, text: str) -> Response:
         return redirect(onward[1])
     here = checkout_url(wiring.settings(), "return", slug, token)
     page = CheckingPage(view, f"{here}/status", here, amount=checkout.totals.total, email=checkout.email)
-    return html(render_checking_page(page), PageKind.CHECKING)
+    return html(render_checking_page(page, root=site_root()), PageKind.CHECKING)
 
 
 def tell_status(request: Request, slug: str, text: str) -> Response:
@@ -173,4 +173,4 @@ def show_receipt(slug: str, text: str) -> Response:
         later_charges=presenting.later_charges(subscriptions_of(ports, invoice), base, merchant),
         message=link.after_payment.message,
     )
-    return html(render_receipt_page(page), PageKind.PLAIN)
+    return html(render_receipt_page(page, root=site_root()), PageKind.PLAIN)

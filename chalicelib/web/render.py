@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ from chalicelib.web.words.states import state_words
 
 @cache
 def _environment() -> Environment:
-    environment = Environment(
+    return Environment(
         loader=FileSystemLoader(Path(__file__).parent / "templates"),
         autoescape=True,
         undefined=StrictUndefined,
@@ -32,53 +32,63 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         auto_reload=False,
     )
-    environment.globals["asset_url"] = asset_url
-    return environment
 
 
-def _render(template: str, page: object, merchant: MerchantView | None, locale: str, **more: Any) -> str:
-    say = Speech(locale, merchant.timezone if merchant else "UTC")
-    return _environment().get_template(template).render(page=page, merchant=merchant, say=say, locale=locale, **more)
+def _render(
+    template: str, page: object, merchant: MerchantView | None, locale: str, root: str = "", **more: Any
+) -> str:
+    return (
+        _environment()
+        .get_template(template)
+        .render(
+            page=page,
+            merchant=merchant,
+            say=Speech(locale, merchant.timezone if merchant else "UTC"),
+            locale=locale,
+            asset_url=partial(asset_url, root=root),
+            **more,
+        )
+    )
 
 
-def render_pay_page(page: PayPage, locale: str = "en") -> str:
+def render_pay_page(page: PayPage, locale: str = "en", root: str = "") -> str:
     """A link's page with its form. The answer's headers must carry the page's nonce."""
-    return _render("pay.html", page, page.merchant, locale)
+    return _render("pay.html", page, page.merchant, locale, root)
 
 
-def render_receipt_page(page: ReceiptPage, locale: str = "en") -> str:
+def render_receipt_page(page: ReceiptPage, locale: str = "en", root: str = "") -> str:
     """What follows a payment, a stored method or a bank payment that has begun."""
-    return _render("receipt.html", page, page.merchant, locale)
+    return _render("receipt.html", page, page.merchant, locale, root)
 
 
-def render_checking_page(page: CheckingPage, locale: str = "en") -> str:
+def render_checking_page(page: CheckingPage, locale: str = "en", root: str = "") -> str:
     """The wait for an outcome; it works without script too."""
-    return _render("checking.html", page, page.merchant, locale)
+    return _render("checking.html", page, page.merchant, locale, root)
 
 
-def render_invoice_page(page: InvoicePage, locale: str = "en") -> str:
+def render_invoice_page(page: InvoicePage, locale: str = "en", root: str = "") -> str:
     """The hosted invoice."""
-    return _render("invoice.html", page, page.merchant, locale)
+    return _render("invoice.html", page, page.merchant, locale, root)
 
 
-def render_cancel_page(page: CancelPage, locale: str = "en") -> str:
+def render_cancel_page(page: CancelPage, locale: str = "en", root: str = "") -> str:
     """The question whether to end a subscription."""
-    return _render("cancel.html", page, page.merchant, locale)
+    return _render("cancel.html", page, page.merchant, locale, root)
 
 
-def render_cancelled_page(page: CancelledPage, locale: str = "en") -> str:
+def render_cancelled_page(page: CancelledPage, locale: str = "en", root: str = "") -> str:
     """That a subscription has ended, or when it will."""
-    return _render("cancelled.html", page, page.merchant, locale)
+    return _render("cancelled.html", page, page.merchant, locale, root)
 
 
-def render_state_page(page: StatePage, locale: str = "en") -> str:
+def render_state_page(page: StatePage, locale: str = "en", root: str = "") -> str:
     """One of the states; `words.state_status` has the status to send it with."""
-    return _render("state.html", page, page.merchant, locale, words=state_words(page, locale))
+    return _render("state.html", page, page.merchant, locale, root, words=state_words(page, locale))
 
 
-def render_reference_page(page: ReferencePage) -> str:
+def render_reference_page(page: ReferencePage, root: str = "") -> str:
     """The API's document, to read. It has no merchant, and is in English like the document itself."""
-    return _render("reference.html", page, None, "en")
+    return _render("reference.html", page, None, "en", root)
 
 
 def render_receipt_mail(mail: ReceiptMail, locale: str = "en") -> RenderedMail:

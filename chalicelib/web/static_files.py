@@ -35,12 +35,15 @@ def _read(name: str) -> tuple[bytes, str]:
     return content, hashlib.sha256(content).hexdigest()[:16]
 
 
-def asset_url(name: str) -> str:
-    """`/static/till.<hash>.css` for `till.css`; KeyError for a file that is not there."""
+def asset_url(name: str, root: str = "") -> str:
+    """`/static/till.<hash>.css` for `till.css`; KeyError for a file that is not there.
+
+    `root` is the path under which this site stands: `/api` at API Gateway's own address, nothing at one's own domain.
+    """
     if name not in _TYPES:
         raise KeyError(name)
     stem, _, suffix = name.rpartition(".")
-    return f"/static/{stem}.{_read(name)[1]}.{suffix}"
+    return f"{root}/static/{stem}.{_read(name)[1]}.{suffix}"
 
 
 def static_file(name: str) -> StaticFile | None:

@@ -108,7 +108,8 @@ class Cloud:
     def _resolve(self, value: Any) -> str | None:
         given: dict[str, str | None] = {
             "Stage": STAGE,
-            "PublicBaseUrl": "https://pay.till.example",
+            # As at API Gateway's own address, where the stage is part of every path.
+            "PublicBaseUrl": "https://pay.till.example/api",
             "MailFrom": MAIL_FROM,
             "StripePublishableKey": PUBLISHABLE_KEY,
             "SecretsVersion": "1",

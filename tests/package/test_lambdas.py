@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import re
 import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -40,6 +41,13 @@ def signed(payload: str) -> str:
     return f"t={at},v1={mac}"
 
 
+def not_allowed(cloud: Cloud, function: str) -> set[tuple[str, str]]:
+    """Of what was called since the last `forget`: what the function's role would have been refused."""
+    policy = role_of(cloud.template, function)
+    asked = {each for call in (*cloud.database.calls(), *cloud.services.calls()) for each in needed(cloud, call)}
+    return {each for each in asked if not allows(policy, *each)}
+
+
 @pytest.fixture(scope="module")
 def link_url(cloud: Cloud) -> str:
     """A payment link, made through the API of the packaged web Lambda."""
@@ -58,8 +66,8 @@ def link_url(cloud: Cloud) -> str:
 
 
 def test_a_pay_page_is_one_read_and_the_secrets_are_asked_for_once(cloud: Cloud, link_url: str) -> None:
-    _, _, _, kind, slug, token = link_url.split("/")
-    assert link_url.startswith("https://pay.till.example/pay/")
+    *_, kind, slug, token = link_url.split("/")
+    assert link_url.startswith("https://pay.till.example/api/pay/")
     web = cloud.function("APIHandler")
     for _ in range(2):
         cloud.database.forget()
@@ -68,8 +76,15 @@ def test_a_pay_page_is_one_read_and_the_secrets_are_asked_for_once(cloud: Cloud,
         assert "Portrait session" in page["body"]
         assert "$148.00" in page["body"]
         assert cloud.database.operations() == ["BatchGetItem"]
-    own = [line for line in web.lines() if line["event"] == "request"]
-    assert [line["status"] for line in own[-2:]] == [200, 200]
+    # Whatever the page loads or asks must be under the stage too, or API Gateway answers that there is nothing.
+    own = re.findall(r'(?:href|src|action)="(/[^"]*|https://pay[^"]*)"', page["body"])
+    assert len(own) >= 3
+    assert [address for address in own if not re.match(r"(https://pay\.till\.example)?/api/", address)] == []
+    assert "Path=/api/pay/" in page["headers"]["Set-Cookie"]
+    stylesheet = next(address for address in own if address.endswith(".css")).rpartition("/")[2]
+    assert web.invoke(http_event("GET", "/static/{name}", {"name": stylesheet}))["statusCode"] == 200
+    requests = [line for line in web.lines() if line["event"] == "request"]
+    assert [line["status"] for line in requests[-3:]] == [200, 200, 200]
     assert cloud.services.operations().count("GetParameters") <= len(cloud.functions)
 
 
@@ -160,6 +175,8 @@ def routes(template: dict[str, Any]) -> list[tuple[str, str]]:
 
 def test_every_route_answers_from_the_zip(cloud: Cloud, template: dict[str, Any]) -> None:
     web = cloud.function("APIHandler")
+    cloud.database.forget()
+    cloud.services.forget()
     found = {}
     for method, path in routes(template):
         parameters = {part[1:-1]: "nothing" for part in path.split("/") if part.startswith("{")}
@@ -174,6 +191,7 @@ def test_every_route_answers_from_the_zip(cloud: Cloud, template: dict[str, Any]
         assert answer["headers"].get("Request-Id"), (method, path)
     assert len(found) > 30
     assert {route: status for route, status in found.items() if status >= 500 or status in (401, 403, 405, 415)} == {}
+    assert not_allowed(cloud, "APIHandler") == set()
 
 
 # --- what they may do
@@ -204,9 +222,7 @@ def test_every_lambda_of_the_template_was_run_and_was_allowed_all_that_it_did(
             if name == "Bill":
                 body = {"merchant_id": cloud.merchant.id, "timers": [body]}
             function.invoke(queue_event(cloud.queues[queue], {"one": body}))
-        policy = role_of(template, name)
-        asked = {each for call in (*cloud.database.calls(), *cloud.services.calls()) for each in needed(cloud, call)}
-        assert {each for each in asked if not allows(policy, *each)} == set(), name
+        assert not_allowed(cloud, name) == set(), name
         if name != "Observe":
-            assert asked, name
+            assert cloud.database.calls() or cloud.services.calls(), name
     assert set(cloud.functions) == every

@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 import chalicelib.web
+from chalicelib.web.render import render_state_page
 from chalicelib.web.static_files import IMMUTABLE, asset_url, static_file
+from chalicelib.web.views.states import StateKind, StatePage
 
 FOLDER = Path(chalicelib.web.__file__).parent / "static"
 CSS = (FOLDER / "till.css").read_text()
@@ -154,3 +156,9 @@ def test_the_tokens_have_the_contrast_they_were_chosen_for(
 def test_paper_is_never_darker_than_the_desk(scheme: str) -> None:
     found = tokens(scheme)
     assert luminance(found["paper"]) > luminance(found["desk"])
+
+
+def test_a_site_under_a_path_has_its_files_there_too() -> None:
+    assert asset_url("till.css", "/api") == "/api" + asset_url("till.css")
+    page = render_state_page(StatePage(StateKind.UNKNOWN), root="/api")
+    assert re.findall(r'href="([^"]*\.css)"', page) == ["/api" + asset_url("till.css")]

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from chalicelib.handlers.api.openapi.document import document
 from chalicelib.handlers.api.openapi.schemas import PREFIX
@@ -31,7 +32,8 @@ _NULL: Final = {"type": "null"}
 @cache
 def reference_html(routes: tuple[DescribedRoute, ...], base_url: str, document_url: str) -> str:
     """The page, made once."""
-    return render_reference_page(reference_page(document(routes, base_url), document_url))
+    page = reference_page(document(routes, base_url), document_url)
+    return render_reference_page(page, root=urlsplit(base_url).path)
 
 
 def reference_page(api: Mapping[str, Any], document_url: str) -> ReferencePage:
