@@ -203,8 +203,6 @@ def take_pay(request: Request, slug: str, token: str) -> Response:
         return back_to_form(scripted, places.form, TIMED_OUT)
     if form.expected_total is None:
         return back_to_form(scripted, places.form, CHANGED)
-    if view.payable and not view.invoice.part.in_doubt and signed.shown != _shown(view):
-        return back_to_form(scripted, places.form, CHANGED)
     if form.confirmation_token is None:
         return redirect(places.form)
     done = pay_invoice(
@@ -217,6 +215,7 @@ def take_pay(request: Request, slug: str, token: str) -> Response:
             confirmation_token=form.confirmation_token,
             return_url=places.waiting,
             consent_words=_consent,
+            as_shown=lambda view, now: signed.shown == _shown(view),
             address=address_of(request),
             source=source_of(request, settings.form_secret),
         ),

@@ -74,10 +74,12 @@ def read(ports: Ports, merchant_id: str, kind: type[R], record_id: str) -> R:
 def page(ports: Ports, merchant_id: str, kind: type[R], wanted: PageRequest) -> Page[R]:
     """A page of the merchant's records of a kind, newest first. Raises NotFound for an owner that is not its own."""
     index, owner_id = Index.BY_MERCHANT, merchant_id
+    owner: Record | None = None
     if wanted.owner is not None:
         owner_kind, index = _OWNERS[wanted.owner[0]]
-        owner_id = read(ports, merchant_id, owner_kind, wanted.owner[1]).id
-    found = ports.records.newest(
+        owner = read(ports, merchant_id, owner_kind, wanted.owner[1])
+        owner_id = owner.id
+    found: Page[Any] = ports.records.newest(
         kind,
         index,
         owner_id,
@@ -86,12 +88,36 @@ def page(ports: Ports, merchant_id: str, kind: type[R], wanted: PageRequest) -> 
         created_after=wanted.created_after,
         created_before=wanted.created_before,
     )
+    if kind is Invoice and isinstance(owner, Subscription) and not found.has_more:
+        found = _with_shared_invoice(ports, found, owner, wanted)
     kept = tuple(
         record
         for record in found.records
         if record.merchant_id == merchant_id and wanted.status in (None, getattr(record, "status", None))
     )
     return Page(kept, found.has_more, found.last_id)
+
+
+def _with_shared_invoice(
+    ports: Ports, found: Page[Invoice], subscription: Subscription, wanted: PageRequest
+) -> Page[Invoice]:
+    """The last page of a subscription's invoices, with the one that it shares with others of its checkout.
+
+    That one bills several, and a row stands under one owner of a kind in an index: it is found by the checkout. It is
+    the oldest, since all of them began with it.
+    """
+    checkout = None if subscription.checkout_id is None else ports.records.find(Checkout, subscription.checkout_id)
+    first = None if checkout is None else ports.records.find(Invoice, checkout.invoice_id)
+    if first is None or {line.subscription_id for line in first.line_periods} <= {subscription.id}:
+        return found
+    begins, ends = wanted.created_after, wanted.created_before
+    outside = (begins is not None and first.created_at <= begins) or (ends is not None and first.created_at >= ends)
+    shown_before = wanted.before_id is not None and first.id >= wanted.before_id
+    if outside or shown_before:
+        return found
+    if len(found.records) < wanted.limit:
+        return Page((*found.records, first), has_more=False, last_id=None)
+    return Page(found.records, has_more=True, last_id=found.records[-1].id)
 
 
 def events(

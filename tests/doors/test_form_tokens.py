@@ -226,3 +226,34 @@ def test_what_the_cookie_holds_is_read_as_it_was_written(visitors: Visitors) -> 
         header = checkout_tokens.set_cookie(OTHER_ID, remembered, "/", BASE).partition(";")[0]
         assert checkout_tokens.from_cookie(f"a=b; {header}", OTHER_ID) == remembered
     assert checkout_tokens.from_cookie(None, OTHER_ID) == Remembered()
+
+
+@pytest.mark.parametrize("page", ["link", "invoice"])
+def test_a_card_token_that_stripe_does_not_know_is_answered_in_words_and_the_next_card_pays(
+    visitors: Visitors, page: str
+) -> None:
+    shop = visitors.shop
+    path, total = link_path(shop.one_time), "14800"
+    if page == "invoice":
+        [owed] = visitors.overdue_invoices(1)
+        path, total = invoice_path(owed, more="/pay"), "4900"
+    fields = {
+        "form_token": visitors.get(path).form_token,
+        "expected_total": total,
+        "email": "anna@example.com",
+        "name": "Anna Kowalska",
+    }
+    paid = len(shop.succeeded())
+    words = "You have not been charged. Enter the card again, or use another card."
+    stale = fields | {"confirmation_token": "ctoken_1Unknown"}
+    scripted = visitors.send("POST", path, stale, headers={"Accept": "application/json"})
+    assert (scripted.status, scripted.json) == (
+        200,
+        {"status": "declined", "title": "The payment could not be started.", "text": words},
+    )
+    drawn = visitors.send("POST", path, stale)
+    assert (drawn.status, words in plain(drawn.text), "anna@example.com" in drawn.text) == (200, True, True)
+    assert len(shop.succeeded()) == paid
+    again = fields | {"confirmation_token": shop.token()}
+    assert visitors.send("POST", path, again, headers={"Accept": "application/json"}).json["status"] == "paid"
+    assert len(shop.succeeded()) == paid + 1

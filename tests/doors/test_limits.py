@@ -282,6 +282,61 @@ def test_one_stranger_cannot_stop_a_link_for_everybody(visitors: Visitors, where
     assert visitors.press(shop.one_time).json["status"] == "paid"
 
 
+CHALLENGED = "pm_card_authenticationRequired"
+
+
+def challenge_fails(visitors: Visitors, token: str, *, told_by: str) -> None:
+    """The buyer's bank says no; the waiting page, Stripe's event, or both bring it."""
+    shop = visitors.shop
+    intent = shop.stripe.fail_challenge(shop.stripe.intents()[-1].id)
+    if told_by != "webhook":
+        waiting = f"/return/pinewood/{token.partition('.')[0]}"
+        assert visitors.get(waiting).status == 303
+    if told_by != "page":
+        shop.tell(shop.notice("payment_intent.payment_failed", intent, f"evt_{intent.id}"))
+
+
+@pytest.mark.parametrize("told_by", ["page", "webhook", "both"])
+def test_a_decline_that_is_heard_after_a_challenge_counts_once(
+    visitors: Visitors, whereabouts: Whereabouts, told_by: str
+) -> None:
+    shop = visitors.shop
+    token = visitors.get(link_path(shop.one_time)).form_token
+    assert visitors.press(shop.one_time, token, CHALLENGED).json["status"] == "requires_action"
+    assert shop.store.all(LinkDeclines) == []
+    challenge_fails(visitors, token, told_by=told_by)
+    assert [count.declines for count in shop.store.all(LinkDeclines)] == [1]
+    assert visitors.press(shop.one_time, token, DECLINED).json["status"] == "declined"
+    assert [count.declines for count in shop.store.all(LinkDeclines)] == [2]
+
+
+def test_declines_after_challenges_pause_a_link_as_others_do_and_count_five_times_an_address(
+    visitors: Visitors, whereabouts: Whereabouts
+) -> None:
+    shop = visitors.shop
+    for number in range(8):
+        whereabouts.are(f"203.0.113.{number}")
+        for _ in range(COUNTED_PER_ADDRESS + 1):
+            assert links_of(shop).paused_until is None
+            token = visitors.get(link_path(shop.one_time)).form_token
+            visitors.press(shop.one_time, token, CHALLENGED)
+            challenge_fails(visitors, token, told_by="page")
+            if links_of(shop).paused_until is not None:
+                break
+    [count] = shop.store.all(LinkDeclines)
+    assert (count.declines, number) == (FEWEST_DECLINES, 7)
+    assert links_of(shop).paused_until == shop.clock.now() + timedelta(hours=1)
+
+
+def test_a_challenge_that_is_passed_counts_as_a_payment_alone(visitors: Visitors) -> None:
+    shop = visitors.shop
+    token = visitors.get(link_path(shop.one_time)).form_token
+    visitors.press(shop.one_time, token, CHALLENGED)
+    shop.stripe.pass_challenge(shop.stripe.intents()[-1].id)
+    visitors.get(f"/return/pinewood/{token.partition('.')[0]}")
+    assert (len(shop.invoices()), shop.store.all(LinkDeclines)) == (1, [])
+
+
 def test_a_link_that_sells_well_is_not_stopped_by_its_declines(visitors: Visitors, whereabouts: Whereabouts) -> None:
     shop = visitors.shop
     declines_from(visitors, whereabouts, 1, each=1)

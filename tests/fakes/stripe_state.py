@@ -10,6 +10,7 @@ from chalicelib.domain.money.amounts import Money
 from chalicelib.domain.money.currency import minimum_charge
 from chalicelib.services.ports import (
     BalanceTransaction,
+    CardTokenRefused,
     Charge,
     Clock,
     Decline,
@@ -157,9 +158,9 @@ class State:
         """Let an intent take the method of a confirmation token. Raises ProviderRefused."""
         method, used_by = self.tokens.get(token, (None, None))
         if method is None or method.account != held.account:
-            raise missing("confirmationtoken", token)
+            raise NoSuchToken("resource_missing", f"No such confirmationtoken: {token}")
         if used_by is not None:
-            raise ProviderRefused("invalid_request_error", "a confirmation token is good for one confirmation")
+            raise CardTokenRefused("invalid_request_error", "a confirmation token is good for one confirmation")
         self.tokens[token] = (method, held.intent.id)
         held.method = method
 
@@ -241,6 +242,10 @@ def check_amount(amount: Money) -> None:
     least = minimum_charge(amount.currency)
     if least is not None and amount.minor < least:
         raise Invalid("amount_too_small", "the amount is below Stripe's minimum")
+
+
+class NoSuchToken(Invalid, CardTokenRefused):
+    """A confirmation token that the account does not have."""
 
 
 def missing(what: str, wanted: str) -> ProviderRefused:

@@ -164,6 +164,7 @@ def pay_the_invoice(shop: Shop, case: Case) -> None:
         confirmation_token=case.form.confirmation_token,
         return_url="https://till.example/return/x",
         consent_words=lambda view, now: "agreed",
+        as_shown=lambda view, now: True,
         address="203.0.113.9",
         source=f"address {case.number}",
     )

@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 
 from chalicelib.services.ports import (
+    CardTokenRefused,
     Intent,
     IntentStatus,
     ProviderRefused,
@@ -77,9 +78,22 @@ def test_a_confirmation_token_is_good_once(stripe_world: StripeWorld) -> None:
         )
 
     assert pay("confirm-1").decline is not None
-    with pytest.raises(ProviderRefused) as refusal:
+    with pytest.raises(CardTokenRefused) as refusal:
         pay("confirm-2")
     assert refusal.value.code == "invalid_request_error"
+
+
+def test_a_confirmation_token_that_nobody_knows_is_told_from_every_other_refusal(stripe_world: StripeWorld) -> None:
+    made = intent(stripe_world)
+    with pytest.raises(CardTokenRefused) as refusal:
+        stripe_world.provider.confirm_with_token(
+            ACCOUNT, made.id, confirmation_token="ctoken_none", return_url=RETURN_URL, key="confirm-1"
+        )
+    assert refusal.value.code == "resource_missing"
+    with pytest.raises(ProviderRefused) as other:
+        stripe_world.provider.retrieve_intent(ACCOUNT, "pi_none")
+    assert not isinstance(other.value, CardTokenRefused)
+    assert stripe_world.charge_ids() == []
 
 
 # --- refusals ---------------------------------------------------------------------------------------------------------

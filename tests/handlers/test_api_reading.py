@@ -8,6 +8,9 @@ from urllib.parse import quote
 
 import pytest
 
+from chalicelib.domain.billing.schedule import Period
+from chalicelib.domain.documents.invoices import LinePeriod
+from chalicelib.domain.documents.subscriptions import Subscription
 from tests import builders as build
 from tests.builders import NOW, later
 from tests.handlers.conftest import ApiWorld
@@ -155,3 +158,35 @@ def test_events_are_paged_newest_first(api_world: ApiWorld) -> None:
         "2027-01-15T12:01:00Z",
         "2027-01-15T12:01:00Z",
     )
+
+
+def test_the_first_invoice_of_several_subscriptions_is_on_the_list_of_each(api_world: ApiWorld) -> None:
+    checkout = build.checkout(merchant_id=OWNER)
+    one = build.subscription(merchant_id=OWNER, checkout_id=checkout.id)
+    two = build.subscription(merchant_id=OWNER, checkout_id=checkout.id)
+    period = Period(0, NOW, NOW + timedelta(days=31))
+    periods = (LinePeriod(0, one.id, period), LinePeriod(1, two.id, period))
+    lines = (build.line(), build.line())
+    first = build.invoice(merchant_id=OWNER, id=checkout.invoice_id, lines=lines, line_periods=periods)
+    next_month = NOW + timedelta(days=31)
+    renewal = build.invoice(
+        merchant_id=OWNER, id=build.new_id("inv", next_month), created_at=next_month, subscription_id=one.id
+    )
+    lone = build.subscription(merchant_id=OWNER)
+    api_world.put(checkout, one, two, lone, first, renewal)
+
+    def listed(subscription: Subscription, query: str = "") -> tuple[list[str], str | None]:
+        body = api_world.get(f"/v1/invoices?subscription={subscription.id}{query}").body
+        assert body["has_more"] is (body["next_cursor"] is not None)
+        return [invoice["id"] for invoice in body["data"]], body["next_cursor"]
+
+    assert listed(one) == ([renewal.id, first.id], None)
+    assert listed(two) == ([first.id], None)
+    assert listed(lone) == ([], None)
+    newest, cursor = listed(one, "&limit=1")
+    assert newest == [renewal.id]
+    oldest, end = listed(one, f"&limit=1&cursor={cursor}")
+    assert (oldest, end) == ([first.id], None)
+    assert listed(one, "&created_after=2027-01-16T00:00:00Z") == ([renewal.id], None)
+    assert listed(one, "&created_before=2027-01-16T00:00:00Z") == ([first.id], None)
+    assert listed(one, "&status=void") == ([], None)

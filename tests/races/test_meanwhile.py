@@ -65,6 +65,7 @@ def pay_form(shop: Shop, invoice: Invoice, behaves: str) -> PayInvoice:
         confirmation_token=shop.token(behaves),
         return_url="https://till.example/return",
         consent_words=lambda view, now: "agreed again",
+        as_shown=lambda view, now: True,
         address=None,
     )
 

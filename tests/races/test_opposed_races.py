@@ -27,6 +27,7 @@ def paying(arena: Arena, invoice: Invoice, behaves: str = "pm_card_visa") -> Pay
         confirmation_token=arena.token(behaves),
         return_url="https://till.example/return/x",
         consent_words=lambda view, now: "agreed again",
+        as_shown=lambda view, now: True,
         address="203.0.113.9",
     )
 

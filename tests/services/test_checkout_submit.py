@@ -11,7 +11,7 @@ from chalicelib.domain.documents.checkouts import Checkout
 from chalicelib.domain.documents.customers import Customer
 from chalicelib.domain.documents.links import LinkUses
 from chalicelib.domain.documents.mails import Mail
-from chalicelib.domain.documents.payments import IntentOwner
+from chalicelib.domain.documents.payments import IntentOwner, Payment
 from chalicelib.domain.documents.subscriptions import Subscription
 from chalicelib.domain.errors import NotFound
 from chalicelib.services.checkouts.outcomes import resolve
@@ -195,6 +195,23 @@ def test_a_busy_stripe_uses_up_nothing_and_the_next_press_pays(shop: Shop) -> No
     form = shop.buyer(shop.one_time)
     done = shop.press(form)
     assert (done.ending, done.decline and done.decline.code) == (Ending.DECLINED, "not_started")
+    assert shop.press(replace(form, confirmation_token=shop.token())).ending is Ending.PAID
+    assert len(shop.succeeded()) == 1
+
+
+@pytest.mark.parametrize("used", [True, False], ids=["used before", "unknown"])
+def test_a_card_token_that_is_good_for_nothing_asks_for_the_card_again(shop: Shop, used: bool) -> None:
+    form = shop.buyer(shop.one_time, confirmation_token=shop.token("pm_card_chargeDeclined"))
+    if used:
+        assert shop.press(form).ending is Ending.DECLINED
+    else:
+        form = replace(form, confirmation_token="ctoken_none")
+    done = shop.press(form)
+    assert (done.ending, done.decline and done.decline.code) == (Ending.DECLINED, "card_again")
+    [checkout] = shop.store.all(Checkout)
+    assert (checkout.status, checkout.part.latest and checkout.part.latest.outcome) == ("open", "abandoned")
+    assert (shop.invoices(), shop.succeeded(), shop.store.all(Payment)) == ([], [], [])
+    # The try is over, so nobody has to wait, and it was no guess at a card.
     assert shop.press(replace(form, confirmation_token=shop.token())).ending is Ending.PAID
     assert len(shop.succeeded()) == 1
 

@@ -13,7 +13,7 @@ from chalicelib.domain.documents.mails import Mail, MailKind
 from chalicelib.domain.documents.subscriptions import Subscription
 from chalicelib.domain.errors import NotFound
 from chalicelib.services.checkouts.submit import MOST_TRIES, Ending, Submitted
-from chalicelib.services.invoices.paying import PayInvoice, pay_invoice
+from chalicelib.services.invoices.paying import InvoiceView, PayInvoice, pay_invoice
 from chalicelib.services.ports import ProviderBusy
 from tests.services.shop import Shop, usd
 
@@ -45,6 +45,7 @@ def form(shop: Shop, invoice: Invoice, **changes: Any) -> PayInvoice:
         "confirmation_token": shop.token(),
         "return_url": "https://till.example/return",
         "consent_words": lambda view, now: "agreed again" if view.subscription else None,
+        "as_shown": lambda view, now: True,
         "address": "203.0.113.9",
     }
     return PayInvoice(**(fields | changes))
@@ -228,3 +229,34 @@ def test_no_mail_asks_for_a_payment_that_has_been_made_meanwhile(shop: Shop) -> 
     pay(shop, invoice)
     [mail] = [mail for mail in shop.store.all(Mail) if mail.kind is MailKind.NEEDS_YOU]
     assert compose(shop.ports, replace(mail)) is None
+
+
+@pytest.mark.parametrize("used", [True, False], ids=["used before", "unknown"])
+def test_a_card_token_that_is_good_for_nothing_asks_for_the_card_again(shop: Shop, used: bool) -> None:
+    _, invoice = behind(shop)
+    token = shop.token("pm_card_chargeDeclined") if used else "ctoken_none"
+    if used:
+        assert pay(shop, invoice, confirmation_token=token).ending is Ending.DECLINED
+    done = pay(shop, invoice, confirmation_token=token)
+    assert (done.ending, done.decline and done.decline.code) == (Ending.DECLINED, "card_again")
+    latest = shop.store.get(Invoice, invoice.id).part.latest
+    assert (latest and latest.outcome, len(shop.succeeded())) == ("abandoned", 1)
+    assert pay(shop, invoice).ending is Ending.PAID
+    assert len(shop.succeeded()) == 2
+
+
+def test_terms_that_change_after_the_page_was_checked_are_not_paid_under(shop: Shop) -> None:
+    subscription, invoice = behind(shop)
+    shown = subscription.next_invoice_at
+
+    def moves_on(view: InvoiceView, now: datetime) -> bool:
+        return view.charged_later is not None and view.charged_later.next_invoice_at == shown
+
+    before = dict(shop.store._rows)
+    shop.store.overwrite(replace(subscription, next_index=subscription.next_index + 1))
+    calls = len(shop.stripe.calls)
+    assert pay(shop, invoice, as_shown=moves_on).ending is Ending.CHANGED
+    assert (len(shop.stripe.calls), shop.store.get(Invoice, invoice.id)) == (calls, invoice)
+    shop.store.overwrite(subscription)
+    assert dict(shop.store._rows).keys() == before.keys()
+    assert pay(shop, invoice, as_shown=moves_on).ending is Ending.PAID

@@ -260,6 +260,7 @@ def pay(shop: Shop, invoice: Invoice, **changes: Any) -> Ending:
         confirmation_token=shop.token(),
         return_url="https://till.example/return",
         consent_words=page_words,
+        as_shown=lambda view, now: True,
         address="203.0.113.9",
     )
     return pay_invoice(shop.ports, replace(form, **changes)).ending

@@ -182,6 +182,7 @@ class Soak:
                             confirmation_token=self.world.token(),
                             return_url="https://till.example/return/x",
                             consent_words=lambda view, now: "agreed" if view.subscription else None,
+                            as_shown=lambda view, now: True,
                             address=None,
                         ),
                     )

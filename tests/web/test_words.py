@@ -66,6 +66,10 @@ NOT_STARTED = (
     "The payment could not be started.",
     "You have not been charged. Wait a minute and try again.",
 )
+CARD_AGAIN = (
+    "The payment could not be started.",
+    "You have not been charged. Enter the card again, or use another card.",
+)
 DUPLICATE = (
     "The same amount was just paid with this card.",
     "Look for a receipt in your e-mail before you try again.",
@@ -85,6 +89,7 @@ TABLE = {
     NO_ANSWER: "processing_error issuer_not_available try_again_later reenter_transaction approve_with_id",
     DUPLICATE: "duplicate_transaction",
     NOT_STARTED: "not_started",
+    CARD_AGAIN: "card_again",
     GENERIC: "generic_decline do_not_honor call_issuer lost_card stolen_card pickup_card restricted_card fraudulent "
     "merchant_blacklist card_declined a_code_of_next_year",
 }

@@ -26,7 +26,8 @@ class AttemptOutcome(StrEnum):
 class Attempt:
     """One try. `number` counts from 1 and is in the idempotency key of the confirm, so it is saved before the call.
 
-    `on_session` says that the buyer made it, who is there to be asked and told.
+    `on_session` says that the buyer made it, who is there to be asked and told. `counts_later` says that it waits for
+    its buyer's bank, and that a decline of it counts against its link once it is heard of.
     """
 
     number: int
@@ -36,6 +37,7 @@ class Attempt:
     decline_code: str | None = None
     next_at: datetime | None = None
     on_session: bool = False
+    counts_later: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,11 +85,18 @@ class Part:
             raise StateConflict("Another intent has taken the place of this one.")
         return replace(self, intent_id=None, generation=self.generation + 1)
 
-    def ended(self, outcome: AttemptOutcome, code: str | None = None, decline_code: str | None = None) -> Part:
+    def ended(
+        self,
+        outcome: AttemptOutcome,
+        code: str | None = None,
+        decline_code: str | None = None,
+        *,
+        counts_later: bool = False,
+    ) -> Part:
         """With the end of the newest try written down."""
         if self.latest is None:
             raise StateConflict("There is no try to end.")
-        last = replace(self.latest, outcome=outcome, code=code, decline_code=decline_code)
+        last = replace(self.latest, outcome=outcome, code=code, decline_code=decline_code, counts_later=counts_later)
         return replace(self, attempts=(*self.attempts[:-1], last))
 
     def moved(self, action: PartAction) -> Part:

@@ -11,13 +11,14 @@ from typing import Any, Final
 
 import stripe
 
-from chalicelib.services.ports import KeySpent, ProviderBusy, ProviderRefused, ProviderUnavailable
+from chalicelib.services.ports import CardTokenRefused, KeySpent, ProviderBusy, ProviderRefused, ProviderUnavailable
 
 API_KEY_CODE: Final = "api_key"
 """Our code for a key that Stripe does not take (any more): nothing happened, and only an operator can help."""
 
 PERMISSION_CODE: Final = "permission"
 IDEMPOTENCY_CODE: Final = "idempotency_error"
+TOKEN_PARAM: Final = "confirmation_token"  # noqa: S105 - the name of a parameter
 
 
 class Kind(Enum):
@@ -32,13 +33,15 @@ class Kind(Enum):
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """What one answer means. `reached` is False where it came from in front of the endpoint, so that it says nothing
-    about an earlier try with the same key. `spent`: it is the saved answer of an earlier try that failed at Stripe."""
+    about an earlier try with the same key. `spent`: it is the saved answer of an earlier try that failed at Stripe.
+    `param` is the parameter that Stripe names."""
 
     kind: Kind
     code: str
     retry: bool = False
     reached: bool = True
     spent: bool = False
+    param: str | None = None
 
 
 def judge(error: stripe.StripeError) -> Verdict:
@@ -63,7 +66,7 @@ def judge(error: stripe.StripeError) -> Verdict:
         return Verdict(Kind.REFUSED, IDEMPOTENCY_CODE)
     if body.get("type") == "card_error":
         return Verdict(Kind.DECLINED, code)
-    return Verdict(Kind.REFUSED, code)
+    return Verdict(Kind.REFUSED, code, param=body.get("param"))
 
 
 def translated(verdict: Verdict, error: stripe.StripeError, *, unknown_before: bool) -> Exception:
@@ -79,7 +82,10 @@ def translated(verdict: Verdict, error: stripe.StripeError, *, unknown_before: b
         return ProviderUnavailable(told)
     if verdict.kind is Kind.BUSY:
         return ProviderBusy(told)
-    return ProviderRefused(verdict.code, f"{error.user_message} (request {error.request_id})")
+    # Unknown, used and expired tokens have no codes of their own, but an error names the parameter that it is about
+    # (https://docs.stripe.com/api/errors).
+    refusal = CardTokenRefused if verdict.param == TOKEN_PARAM else ProviderRefused
+    return refusal(verdict.code, f"{error.user_message} (request {error.request_id})")
 
 
 def declined_intent(error: stripe.StripeError, name: str) -> Any:

@@ -28,6 +28,7 @@ from chalicelib.services.limits.breaker import note_decline
 from chalicelib.services.payments.intents import confirm_key, confirmed, ensure_intent, under_key
 from chalicelib.services.payments.running import may_be_running
 from chalicelib.services.ports import (
+    CardTokenRefused,
     Decline,
     Insert,
     Intent,
@@ -49,6 +50,8 @@ PAUSE: Final = timedelta(hours=1)
 """How long paying pauses after that, before each further try."""
 NOT_STARTED: Final = "not_started"
 """Our own code for a try that Stripe did not take on: no bank has been asked."""
+CARD_AGAIN: Final = "card_again"
+"""Our own code for a try that did not begin because what the browser got for the card is good for nothing any more."""
 ACTOR: Final = "buyer"
 
 
@@ -234,10 +237,13 @@ def _pay(ports: Ports, merchant: Merchant, claim: _Claim, request: Submit) -> Su
     except ProviderBusy:
         _abandon(ports, checkout.id)
         return Submitted(Ending.DECLINED, Decline(NOT_STARTED))
+    except CardTokenRefused:
+        _abandon(ports, checkout.id)
+        return Submitted(Ending.DECLINED, Decline(CARD_AGAIN))
     except ProviderRefused:
         _abandon(ports, checkout.id)
         raise
-    after = apply_intent(ports, checkout.id, intent, actor=ACTOR, asked_here=True)
+    after = apply_intent(ports, checkout.id, intent, actor=ACTOR, asked_here=True, tries_of_address=claim.tries)
     if after.status is CheckoutStatus.COMPLETED:
         return Submitted(Ending.PAID)
     if intent.status is IntentStatus.REQUIRES_ACTION:

@@ -21,11 +21,12 @@ from chalicelib.domain.documents.subscriptions import Subscription
 from chalicelib.domain.errors import NotFound
 from chalicelib.domain.machines import InvoiceStatus, PartState
 from chalicelib.services.billing.outcomes import apply_intent
-from chalicelib.services.checkouts.submit import MOST_TRIES, NOT_STARTED, PAUSE, Ending, Submitted
+from chalicelib.services.checkouts.submit import CARD_AGAIN, MOST_TRIES, NOT_STARTED, PAUSE, Ending, Submitted
 from chalicelib.services.limits.addresses import TooManyTries, commit_try
 from chalicelib.services.payments.intents import confirm_key, confirmed, ensure_intent, forget_canceled
 from chalicelib.services.payments.running import may_be_running
 from chalicelib.services.ports import (
+    CardTokenRefused,
     Decline,
     Intent,
     IntentStatus,
@@ -70,7 +71,8 @@ class PayInvoice:
     """What the invoice's pay page sends. `expected_total` are the minor units that the buyer saw.
 
     `consent_words` writes the consent to later charges as the page shows it, None where the invoice bills no running
-    subscription. `return_url` is absolute. `source` stands for the address that tries are counted by.
+    subscription. `as_shown` tells whether lines, sums and consent are still what the buyer's page showed. `return_url`
+    is absolute. `source` stands for the address that tries are counted by.
     """
 
     merchant_slug: str
@@ -80,6 +82,7 @@ class PayInvoice:
     confirmation_token: str
     return_url: str
     consent_words: Callable[[InvoiceView, datetime], str | None]
+    as_shown: Callable[[InvoiceView, datetime], bool]
     address: str | None
     source: str | None = None
 
@@ -165,7 +168,7 @@ def _ending_before(ports: Ports, view: InvoiceView, request: PayInvoice) -> Subm
         return Submitted(Ending.CHECKING if invoice.status is InvoiceStatus.OPEN and invoice.parts else Ending.CLOSED)
     if invoice.part.in_doubt:
         return Submitted(Ending.CHECKING)
-    if invoice.part.amount.minor != request.expected_total:
+    if invoice.part.amount.minor != request.expected_total or not request.as_shown(view, now):
         return Submitted(Ending.CHANGED)
     tries = [attempt for attempt in invoice.part.attempts if attempt.on_session]
     if len(tries) >= MOST_TRIES and now < tries[-1].at + PAUSE:
@@ -194,6 +197,9 @@ def _pay(ports: Ports, view: InvoiceView, request: PayInvoice) -> Submitted:
     except ProviderBusy:
         _abandon(ports, invoice.id)
         return Submitted(Ending.DECLINED, Decline(NOT_STARTED))
+    except CardTokenRefused:
+        _abandon(ports, invoice.id)
+        return Submitted(Ending.DECLINED, Decline(CARD_AGAIN))
     except ProviderRefused:
         _abandon(ports, invoice.id)
         raise

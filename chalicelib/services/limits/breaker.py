@@ -37,8 +37,11 @@ def note_decline(ports: Ports, link_id: str, tries_of_address: int) -> bool:
     `tries_of_address` is what `commit_try` said of the try. Of many at once exactly one pauses the link. A database
     that gives no answer loses the count and nothing else: the buyer's answer is worth more.
     """
-    if tries_of_address > COUNTED_PER_ADDRESS:
-        return False
+    return tries_of_address <= COUNTED_PER_ADDRESS and count_decline(ports, link_id)
+
+
+def count_decline(ports: Ports, link_id: str) -> bool:
+    """Count a decline that is known to count, as `note_decline` does."""
     try:
         return until_won(ports, lambda: _count(ports, link_id))
     except StoreUnavailable:

@@ -15,6 +15,7 @@ from chalicelib.services.ports.inspecting import (
 from chalicelib.services.ports.pacing import UNPACED, Allowance, Pacer, TokenLeases
 from chalicelib.services.ports.paying import (
     BalanceTransaction,
+    CardTokenRefused,
     Charge,
     Decline,
     EventPage,
@@ -69,6 +70,7 @@ __all__ = [
     "Allowance",
     "Append",
     "BalanceTransaction",
+    "CardTokenRefused",
     "Charge",
     "Clock",
     "Decline",

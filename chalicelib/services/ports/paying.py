@@ -127,6 +127,10 @@ class ProviderRefused(Exception):
         self.code = code
 
 
+class CardTokenRefused(ProviderRefused):
+    """Stripe knows nothing of the confirmation token, or it was used or has run out: the card must be entered again."""
+
+
 class PaymentProvider(Protocol):
     """Stripe. `account` is the connected account, None in direct mode; every writing call needs its own `key`.
 

@@ -63,6 +63,8 @@ _DUPLICATE = _Row(
 )
 # Ours, where Stripe took no try on: no bank has been asked, so none is named.
 _NOT_STARTED = _Row("The payment could not be started.", "", "Wait a minute and try again.")
+# Ours too: what the browser got for the card is unknown to Stripe, was used before, or has run out.
+_CARD_AGAIN = _Row("The payment could not be started.", "", "Enter the card again, or use another card.")
 _GENERIC = _Row(
     "This card was declined, and we were not told why.",
     "",
@@ -96,6 +98,7 @@ DECLINES: Final[dict[str, _Row]] = {
     "approve_with_id": _NO_ANSWER,
     "duplicate_transaction": _DUPLICATE,
     "not_started": _NOT_STARTED,
+    "card_again": _CARD_AGAIN,
 }
 
 
