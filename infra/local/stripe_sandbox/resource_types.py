@@ -9,6 +9,7 @@ import functools
 import importlib
 import inspect
 import sys
+import threading
 import typing
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final, ForwardRef, Literal, Union
@@ -54,9 +55,19 @@ OBJECTS: Final[dict[str, type]] = {
 }
 
 
-@functools.cache
+_READING: Final = threading.RLock()
+"""CPython 3.11 counts the depth of syntax trees per interpreter, not per thread: two that read at once fail with
+`SystemError: AST constructor recursion depth mismatch` (https://github.com/python/cpython/issues/106905)."""
+
+
 def fields_of(resource: type) -> dict[str, FieldKind]:
     """The fields of a resource class or of a class nested in one."""
+    with _READING:
+        return _fields(resource)
+
+
+@functools.cache
+def _fields(resource: type) -> dict[str, FieldKind]:
     scope = _Scope(resource.__module__)
     found: dict[str, FieldKind] = {}
     for base in reversed(resource.__mro__):
