@@ -1,4 +1,4 @@
-"""The five state machines, one table each: what has no row in its table is refused.
+"""The six state machines, one table each: what has no row in its table is refused.
 
 A repeated fact (the same webhook twice) has no row either: callers compare first, or ask `can`, and change nothing.
 """
@@ -124,6 +124,23 @@ class PaymentAction(StrEnum):
     LOSE_DISPUTE = "lose_dispute"
 
 
+class RefundStatus(StrEnum):
+    """Money on its way back. PENDING also while nobody knows yet whether Stripe has made the refund."""
+
+    PENDING = "pending"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELED = "canceled"
+
+
+class RefundAction(StrEnum):
+    """FAIL: Stripe refused it, or the bank sent the money back. CANCEL: called off in Stripe's dashboard."""
+
+    SUCCEED = "succeed"
+    FAIL = "fail"
+    CANCEL = "cancel"
+
+
 class SubscriptionStatus(StrEnum):
     """An agreement that yields one invoice per period. A cancellation at period end is a date, not a state."""
 
@@ -226,6 +243,20 @@ PAYMENT: Final = Machine(
         (_P.DISPUTED_ACTION_REQUIRED, _PA.ANSWER_DISPUTE): _P.DISPUTED_AWAITING_DECISION,
         **{(state, _PA.WIN_DISPUTE): _P.DISPUTED_WON for state in (*_IN_DISPUTE, _P.DISPUTED_LOST)},
         **{(state, _PA.LOSE_DISPUTE): _P.DISPUTED_LOST for state in (*_IN_DISPUTE, _P.DISPUTED_WON)},
+    },
+)
+
+_R, _RA = RefundStatus, RefundAction
+REFUND: Final = Machine(
+    "A refund",
+    {
+        (_R.PENDING, _RA.SUCCEED): _R.SUCCEEDED,
+        (_R.PENDING, _RA.FAIL): _R.FAILED,
+        (_R.PENDING, _RA.CANCEL): _R.CANCELED,
+        # A bank may send back what Stripe reported as done (docs.stripe.com/refunds#failed-refunds), and some refunds
+        # can be called off for a while. Nothing comes after either: what is sent once more is another refund.
+        (_R.SUCCEEDED, _RA.FAIL): _R.FAILED,
+        (_R.SUCCEEDED, _RA.CANCEL): _R.CANCELED,
     },
 )
 

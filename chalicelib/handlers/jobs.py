@@ -101,7 +101,7 @@ def charge(event: SQSEvent) -> dict[str, Any]:
 @jobs.on_sqs_message(queue="work", batch_size=10)
 @job
 def work(event: SQSEvent) -> dict[str, Any]:
-    """Everything else that a timer asks for: mails, checkouts that expire, Stripe's events left over."""
+    """Everything else that a timer asks for: mails, checkouts that expire, refunds and Stripe's events left over."""
     return each_message(event, _work)
 
 
@@ -155,6 +155,10 @@ def _work(body: Mapping[str, Any]) -> None:
         from chalicelib.services.intake import apply_received
 
         outcome = apply_received(ports, timer.record_id)
+    elif timer.kind is TimerKind.FINISH_REFUND:
+        from chalicelib.services.refunds.making import finish_refund
+
+        outcome = finish_refund(ports, timer)
     elif timer.kind is TimerKind.SWEEP_EVENTS:
         from chalicelib.services.event_sweep import sweep_events
 

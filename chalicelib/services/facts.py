@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import singledispatch
 from typing import Any
@@ -12,6 +12,7 @@ from chalicelib.domain.documents.customers import Customer
 from chalicelib.domain.documents.events import Event
 from chalicelib.domain.documents.invoices import Invoice
 from chalicelib.domain.documents.payments import Payment
+from chalicelib.domain.documents.refunds import Refund
 from chalicelib.domain.documents.subscriptions import Subscription
 from chalicelib.services.ports import Append, Ids, Record
 
@@ -24,9 +25,16 @@ def happened(
     now: datetime,
     actor: str,
     previous: Mapping[str, Any] | None = None,
+    beside: Sequence[Record] = (),
 ) -> Append:
-    """The write that tells of a change; it belongs into the transaction of that change."""
+    """The write that tells of a change; it belongs into the transaction of that change.
+
+    `beside` are records that changed with this one and have no event of their own for it: each is told by its name.
+    """
     data: dict[str, Any] = {"object": describe(record)}
+    for other in beside:
+        told = describe(other)
+        data[told["object"]] = told
     if previous is not None:
         data["previous"] = dict(previous)
     return Append(Event(ids.new("evt", now), record.merchant_id, type_, now, actor, record.id, data))
@@ -91,9 +99,26 @@ def _(record: Payment) -> dict[str, Any]:
         "customer": record.customer_id,
         "amount": record.amount.minor,
         "currency": record.amount.currency,
-        "fee": None if record.settlement is None else record.settlement.fee.minor,
-        "net": None if record.settlement is None else record.settlement.net.minor,
+        "refunded": record.gone_back.minor,
+        "fee": None if record.fee is None else record.fee.minor,
+        "net": None if record.net is None else record.net.minor,
         "decline_code": record.decline_code,
+    }
+
+
+@describe.register
+def _(record: Refund) -> dict[str, Any]:
+    return {
+        "id": record.id,
+        "object": "refund",
+        "status": str(record.status),
+        "payment": record.payment_id,
+        "invoice": record.invoice_id,
+        "customer": record.customer_id,
+        "amount": record.amount.minor,
+        "currency": record.amount.currency,
+        "reason": record.reason,
+        "failure_reason": record.failure_reason,
     }
 
 

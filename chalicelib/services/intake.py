@@ -16,8 +16,9 @@ from chalicelib.domain.documents.intake import IntakeState, StripeEvent, stripe_
 from chalicelib.domain.documents.invoices import Invoice
 from chalicelib.domain.documents.merchants import AccountOwner, Merchant, account_owner_id
 from chalicelib.domain.documents.payments import IntentOwner, Payment, intent_owner_id
+from chalicelib.domain.documents.refunds import Refund, RefundOwner, refund_owner_id
 from chalicelib.domain.documents.timers import Timer, TimerKind
-from chalicelib.domain.machines import CheckoutStatus, InvoiceStatus
+from chalicelib.domain.machines import CheckoutStatus, InvoiceStatus, RefundStatus
 from chalicelib.services.billing import outcomes as invoice_outcomes
 from chalicelib.services.checkouts import outcomes as checkout_outcomes
 from chalicelib.services.payments.intents import save_intent
@@ -34,6 +35,7 @@ from chalicelib.services.ports import (
     Write,
     WriteConflict,
 )
+from chalicelib.services.refunds.booking import book_refunds
 from chalicelib.services.saving import AlsoBeaten, commit, until_won, written
 
 ACTOR: Final = "stripe"
@@ -51,7 +53,15 @@ INTENT_EVENTS: Final = frozenset({
     "payment_intent.canceled",
 })  # fmt: skip
 CHARGE_EVENTS: Final = frozenset({"charge.updated"})
-ALLOWED: Final = INTENT_EVENTS | CHARGE_EVENTS
+REFUND_EVENTS: Final = frozenset({
+    "refund.created",
+    "refund.updated",
+    "refund.failed",
+    "charge.refunded",
+    "charge.refund.updated",
+})  # fmt: skip
+"""Several tell of one refund, and of some the charge alone does (docs.stripe.com/api/events/types)."""
+ALLOWED: Final = INTENT_EVENTS | CHARGE_EVENTS | REFUND_EVENTS
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +155,7 @@ def _hint(notice: Notice) -> dict[str, Any]:
 
 
 def _intent_id(type_: str, data: Mapping[str, Any]) -> str | None:
-    found = data.get("payment_intent") if type_ in CHARGE_EVENTS else data.get("id")
+    found = data.get("id") if type_ in INTENT_EVENTS else data.get("payment_intent")
     return found if isinstance(found, str) else None
 
 
@@ -215,6 +225,8 @@ def _apply(ports: Ports, merchant: Merchant, whose: IntentOwner, row: StripeEven
     try:
         if row.type in CHARGE_EVENTS:
             return _apply_charge(ports, merchant, whose, row)
+        if row.type in REFUND_EVENTS:
+            return _apply_refund(ports, merchant, whose, row)
         return _apply_intent(ports, merchant, whose, row)
     except PaymentMismatch as mismatch:
         # Never mended by itself and never retried for days: kept, said loudly by the caller, and shown as undone.
@@ -244,18 +256,42 @@ def _apply_intent(ports: Ports, merchant: Merchant, whose: IntentOwner, row: Str
 def _apply_charge(ports: Ports, merchant: Merchant, whose: IntentOwner, row: StripeEvent) -> str:
     payment = ports.records.find(Payment, whose.payment_id)
     if payment is None:
-        # The charge's news came before the payment's: the same booking is made from what Stripe says now.
-        intent = ports.stripe.retrieve_intent(merchant.stripe_account, _intent_id(row.type, row.data_object) or "")
-        if intent.status is not IntentStatus.SUCCEEDED:
+        if not _booked_now(ports, merchant, whose, row):
             commit(ports, [], _done(row, "nothing to settle"))
             return "nothing to settle"
-        _take_over(ports, _owner(ports, whose), intent, [])
     elif payment.settlement is not None:
         commit(ports, [], _done(row, "known before"))
         return "known before"
     charge = ports.stripe.retrieve_charge(merchant.stripe_account, str(row.data_object.get("id", "")))
     settled = settle_payment(ports, whose.payment_id, charge, actor=ACTOR, also=_done(row, "settled"))
     return "applied" if settled else "no balance transaction yet"
+
+
+def _apply_refund(ports: Ports, merchant: Merchant, whose: IntentOwner, row: StripeEvent) -> str:
+    refund_owner, payment = ports.records.find_many(
+        [(RefundOwner, refund_owner_id(str(row.data_object.get("id", "")))), (Payment, whose.payment_id)]
+    )
+    if refund_owner is not None:
+        refund = ports.records.get(Refund, refund_owner.refund_id)
+        if refund.status in (RefundStatus.FAILED, RefundStatus.CANCELED) and refund.given_back is not None:
+            commit(ports, [], _done(row, "known before"))
+            return "known before"
+    if payment is None and not _booked_now(ports, merchant, whose, row):
+        commit(ports, [], _done(row, "nothing was paid"))
+        return "nothing was paid"
+    intent_id = _intent_id(row.type, row.data_object) or ""
+    made = ports.stripe.find_refunds(merchant.stripe_account, intent_id=intent_id)
+    book_refunds(ports, whose.payment_id, made, actor=ACTOR, also=_done(row, f"{len(made)} refunds taken over"))
+    return "applied"
+
+
+def _booked_now(ports: Ports, merchant: Merchant, whose: IntentOwner, row: StripeEvent) -> bool:
+    """Whether the payment is there after asking Stripe: this news came before the payment's own, which books it."""
+    intent = ports.stripe.retrieve_intent(merchant.stripe_account, _intent_id(row.type, row.data_object) or "")
+    if intent.status is not IntentStatus.SUCCEEDED:
+        return False
+    _take_over(ports, _owner(ports, whose), intent, [])
+    return True
 
 
 def _owner(ports: Ports, whose: IntentOwner) -> Checkout | Invoice:

@@ -20,6 +20,7 @@ from chalicelib.domain.documents.links import LinkUses, PaymentLink
 from chalicelib.domain.documents.mails import Mail
 from chalicelib.domain.documents.merchants import AccountOwner, ApiKey, IssuedKey, Merchant, NumberSeries
 from chalicelib.domain.documents.payments import IntentOwner, Payment
+from chalicelib.domain.documents.refunds import Refund, RefundOwner
 from chalicelib.domain.documents.subscriptions import Subscription
 from chalicelib.domain.ids import ulid
 from chalicelib.services.ports import DEPLOYMENT, Index
@@ -144,6 +145,14 @@ KINDS: Final = (
         },
     ),
     Kind(IntentOwner, "intent_owner", "intent"),
+    Kind(
+        Refund,
+        "refund",
+        "refund",
+        "ref",
+        {Index.BY_MERCHANT: _merchant, Index.BY_CUSTOMER: _customer, Index.BY_INVOICE: attrgetter("invoice_id")},
+    ),
+    Kind(RefundOwner, "refund_owner", "refund"),
     Kind(StripeEvent, "stripe_event", "Stripe event"),
     Kind(EventSweep, "event_sweep", "sweep of events", "swp", {Index.BY_MERCHANT: _deployment}),
     Kind(Mail, "mail", "mail"),

@@ -52,13 +52,13 @@ def test_i2_an_amount_paid_that_no_payment_made(shop: Shop) -> None:
 
 
 def test_i2_a_refund_that_the_invoice_does_not_know_of(shop: Shop) -> None:
-    invoice = paid(shop)
-    [payment] = shop.payments()
-    refunded = replace(payment, refunded=usd(800))
-    [charge] = shop.ledger.charges(payment.stripe_account)
-    shop.ledger.refund(payment.stripe_account, charge, 800)
-    shop.store.overwrite(refunded)
+    payment = shop.pay()
+    shop.refund(payment, 800)
+    shop.settle()
+    invoice = shop.invoice_of(payment)
+    shop.store.overwrite(replace(invoice, amount_paid=usd(14_800)))
     assert wrong(shop) == {("I2", invoice.id)}
+    assert messages(shop) == ["its payments make 14000, its amount paid is 14800"]
     shop.store.overwrite(replace(invoice, amount_paid=usd(14_000)))
     assert wrong(shop) == set()
 

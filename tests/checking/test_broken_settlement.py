@@ -63,8 +63,8 @@ def test_i3_a_refund_that_stripe_never_made(shop: Shop) -> None:
     invoice = paid(shop)
     [payment] = shop.payments()
     shop.store.overwrite(replace(payment, refunded=usd(800)), replace(invoice, amount_paid=usd(14_000)))
-    assert wrong(shop) == {("I3", payment.id)}
-    assert messages(shop) == ["800 is refunded here, 0 at Stripe"]
+    assert wrong(shop) == {("I3", payment.id), ("I9", payment.id)}
+    assert "800 is refunded here, 0 at Stripe" in messages(shop)
 
 
 def test_i1_two_intents_that_paid_one_part(shop: Shop) -> None:

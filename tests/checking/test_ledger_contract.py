@@ -113,7 +113,7 @@ def test_refunds_carry_what_they_give_back(side: Side) -> None:
     [charge] = side.ledger.charges(ACCOUNT)
     side.refund(charge.id, 700)
     [refund] = side.ledger.refunds(ACCOUNT)
-    assert refund == LedgerRefund(refund.id, charge.id, intent_id, usd(700), "succeeded")
+    assert refund == LedgerRefund(refund.id, charge.id, intent_id, usd(700), "succeeded", side.world.clock.now())
 
 
 # --- the adapter alone

@@ -14,6 +14,7 @@ from chalicelib.domain.machines import (
     INVOICE,
     PART,
     PAYMENT,
+    REFUND,
     SUBSCRIPTION,
     CheckoutAction,
     CheckoutStatus,
@@ -24,6 +25,8 @@ from chalicelib.domain.machines import (
     PartState,
     PaymentAction,
     PaymentStatus,
+    RefundAction,
+    RefundStatus,
     SubscriptionAction,
     SubscriptionStatus,
 )
@@ -84,6 +87,12 @@ EXPECTED: dict[str, dict[str, dict[str, str]]] = {
         "disputed_won": {**REFUNDABLE, "lose_dispute": "disputed_lost"},
         "disputed_lost": {"win_dispute": "disputed_won"},
     },
+    "refund": {
+        "pending": {"succeed": "succeeded", "fail": "failed", "cancel": "canceled"},
+        "succeeded": {"fail": "failed", "cancel": "canceled"},
+        "failed": {},
+        "canceled": {},
+    },
     "subscription": {
         "scheduled": {"activate": "active", "cancel": "canceled"},
         "active": {"fall_behind": "past_due", "pause": "paused", "cancel": "canceled", "expire": "expired"},
@@ -99,6 +108,7 @@ MACHINES: dict[str, tuple[Machine[Any, Any], type[StrEnum], type[StrEnum]]] = {
     "invoice": (INVOICE, InvoiceStatus, InvoiceAction),
     "part": (PART, PartState, PartAction),
     "payment": (PAYMENT, PaymentStatus, PaymentAction),
+    "refund": (REFUND, RefundStatus, RefundAction),
     "subscription": (SUBSCRIPTION, SubscriptionStatus, SubscriptionAction),
 }
 PAIRS = [

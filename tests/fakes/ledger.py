@@ -46,10 +46,14 @@ class FakeLedger:
         """See Ledger."""
         self._open(account)
         yield from reversed(self.made_refunds.get(account, []))
+        for made in reversed(self._stripe.refunds.of_account(account)):
+            yield LedgerRefund(made.id, made.charge_id, made.intent_id, made.amount, str(made.status), made.created_at)
 
     def balance_transactions(self, account: str | None) -> Iterator[LedgerEntry]:
         """See Ledger."""
         self._open(account)
+        for _, kind, made, moved in reversed(self._stripe.refunds.movements(account)):
+            yield LedgerEntry(moved.id, kind, made.id, moved.gross, moved.fee, moved.net)
         for charge in reversed(self._stripe.charges_of(account)):
             if charge.balance is not None:
                 entry = charge.balance
@@ -59,7 +63,8 @@ class FakeLedger:
         """Somebody sends money back."""
         made = self.made_refunds.setdefault(account, [])
         amount = Money(minor, charge.amount.currency)
-        made.append(LedgerRefund(f"re_{len(made) + 1:06d}", charge.id, charge.intent_id, amount, status))
+        refund_id, now = f"re_listed{len(made) + 1:06d}", self._stripe.now()
+        made.append(LedgerRefund(refund_id, charge.id, charge.intent_id, amount, status, now))
 
     def _open(self, account: str | None) -> None:
         if account in self.closed:

@@ -6,9 +6,23 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from chalicelib.services.ports import Charge, Clock, Decline, EventPage, Intent, IntentStatus, ListedEvent, NewIntent
+from chalicelib.domain.money.amounts import Money
+from chalicelib.services.ports import (
+    Charge,
+    Clock,
+    Decline,
+    EventPage,
+    Intent,
+    IntentStatus,
+    ListedEvent,
+    MadeRefund,
+    MadeStatus,
+    NewIntent,
+    NewRefund,
+)
 from tests.fakes.stripe_calls import Call, Calls
 from tests.fakes.stripe_cards import BEHAVIOURS, PAYMENT_CHALLENGE_FAILED, SETUP_CHALLENGE_FAILED, Behaviour
+from tests.fakes.stripe_refunds import Refunds
 from tests.fakes.stripe_state import OPEN, FakeCustomer, State, missing
 
 __all__ = ["BEHAVIOURS", "Behaviour", "Call", "FakeCustomer", "FakeStripe"]
@@ -20,6 +34,7 @@ class FakeStripe(Calls):
     def __init__(self, clock: Clock) -> None:
         super().__init__(clock)
         self._state = State(clock)
+        self.refunds = Refunds(self._state, clock)
         self.events: list[ListedEvent] = []
         self.events_page = 100
 
@@ -116,6 +131,19 @@ class FakeStripe(Calls):
             return charge
 
         return self._read("retrieve_charge", account, {"charge_id": charge_id}, answer)
+
+    def create_refund(self, account: str | None, request: NewRefund, *, key: str) -> MadeRefund:
+        """See PaymentProvider."""
+        arguments = {"request": request}
+        return self._write("create_refund", account, arguments, key, lambda: self.refunds.make(account, request))
+
+    def find_refunds(self, account: str | None, *, intent_id: str) -> list[MadeRefund]:
+        """See PaymentProvider."""
+
+        def answer() -> list[MadeRefund]:
+            return self.refunds.of_intent(account, intent_id)
+
+        return self._read("find_refunds", account, {"intent_id": intent_id}, answer)
 
     def create_setup_intent(
         self, account: str | None, *, customer_id: str, metadata: Mapping[str, str], key: str
@@ -216,6 +244,19 @@ class FakeStripe(Calls):
                 self._state.settle(charge_id)
             return fresh
 
+    def refund_in_dashboard(self, account: str | None, intent_id: str, minor: int) -> MadeRefund:
+        """Somebody sends money back in Stripe's dashboard, without a word of ours on it."""
+        with self._lock:
+            amount = self._state.find(account, intent_id, "pi").intent.amount
+            if amount is None:
+                raise ValueError(f"{intent_id} has no amount")
+            return self.refunds.make(account, NewRefund(intent_id, Money(minor, amount.currency), {}))
+
+    def end_refund(self, refund_id: str, status: MadeStatus, reason: str | None = None) -> MadeRefund:
+        """The bank or the dashboard moves a refund on."""
+        with self._lock:
+            return self.refunds.move(refund_id, status, reason)
+
     def intents(self) -> list[Intent]:
         """Every PaymentIntent of every account, oldest first."""
         return [held.intent for held in self._state.held.values() if held.request]
@@ -239,6 +280,10 @@ class FakeStripe(Calls):
     def charges(self) -> list[Charge]:
         """Every successful charge of every account, oldest first."""
         return [charge for _, charge in self._state.charges.values()]
+
+    def now(self) -> datetime:
+        """The time that Stripe writes on what it makes."""
+        return self._clock.now().replace(microsecond=0)
 
     def customers(self) -> list[FakeCustomer]:
         """Every customer of every account, oldest first."""

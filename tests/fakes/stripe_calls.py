@@ -115,7 +115,7 @@ class Calls:
             if fault:
                 raise fault.error
             if isinstance(saved.error, ProviderUnavailable):
-                if not operation.startswith(("create_", "cancel_")):
+                if operation == "create_refund" or not operation.startswith(("create_", "cancel_")):
                     raise KeySpent(str(saved.error))
                 # What moves no money is made under another key, as the gateway does.
                 return self._write(operation, account, arguments, f"{key}.2", effect)

@@ -18,7 +18,7 @@ class Behaviour:
 
     `decline`: every charge fails with it, after the challenge where there is one. `saves`: it can be stored.
     `challenged`: the bank asks the buyer; off-session the charge then fails, unless `trusted_once_set_up` and it was.
-    `slow`: charges are `processing` until they are settled, as bank debits are.
+    `slow`: charges are `processing` until they are settled, as bank debits are. `refunds_pend`: so are refunds to it.
     """
 
     method: Method
@@ -27,6 +27,7 @@ class Behaviour:
     challenged: bool = False
     trusted_once_set_up: bool = False
     slow: bool = False
+    refunds_pend: bool = False
 
 
 AUTHENTICATION_REQUIRED: Final = Decline("authentication_required", "authentication_required", "try_again_later")
@@ -64,5 +65,6 @@ BEHAVIOURS: Final[dict[str, Behaviour]] = {
     "pm_card_authenticationRequiredChargeDeclinedInsufficientFunds": Behaviour(
         _visa("3178"), decline=_NO_FUNDS, challenged=True
     ),
+    "pm_card_pendingRefund": Behaviour(_visa("7726"), refunds_pend=True),
     "pm_usBankAccount": Behaviour(Method("us_bank_account", "STRIPE TEST BANK", "6789"), slow=True),
 }

@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 from urllib.request import Request, urlopen
 
 from chalicelib.gateways.stripe.gateway import StripeGateway
-from chalicelib.services.ports import PaymentProvider
+from chalicelib.services.ports import MadeStatus, PaymentProvider
 from infra.local.stripe_sandbox import Misbehaviour, StripeSandbox
 from tests.fakes.stripe import FakeStripe
 from tests.fakes.world import FakeClock
@@ -26,6 +26,7 @@ ENDPOINTS = {
     "confirm_with_token": "POST /v1/payment_intents/{id}/confirm",
     "confirm_off_session": "POST /v1/payment_intents/{id}/confirm",
     "retrieve_intent": "GET /v1/payment_intents/{id}",
+    "create_refund": "POST /v1/refunds",
 }
 
 
@@ -53,6 +54,14 @@ class StripeWorld(Protocol):
 
     def lose_answer(self, operation: str) -> None:
         """The next call of an operation is done, and its answer never comes."""
+        ...
+
+    def end_refund(self, refund_id: str, status: str, reason: str | None = None) -> None:
+        """The bank or the dashboard moves a refund on."""
+        ...
+
+    def refund_in_dashboard(self, intent_id: str, minor: int) -> None:
+        """Somebody sends money back in Stripe's dashboard."""
         ...
 
     def charge_ids(self) -> list[str]:
@@ -89,6 +98,12 @@ class FakeWorld:
 
     def lose_answer(self, operation: str) -> None:
         self.fake.fail(operation, effect=True)
+
+    def end_refund(self, refund_id: str, status: str, reason: str | None = None) -> None:
+        self.fake.end_refund(refund_id, MadeStatus(status), reason)
+
+    def refund_in_dashboard(self, intent_id: str, minor: int) -> None:
+        self.fake.refund_in_dashboard(ACCOUNT, intent_id, minor)
 
     def charge_ids(self) -> list[str]:
         return [charge.id for charge in self.fake.charges()]
@@ -147,6 +162,13 @@ class SandboxWorld:
 
     def lose_answer(self, operation: str) -> None:
         self.sandbox.misbehave(Misbehaviour(ENDPOINTS[operation], status=None, effect=True))
+
+    def end_refund(self, refund_id: str, status: str, reason: str | None = None) -> None:
+        self.sandbox.move_refund(refund_id, status, reason)
+
+    def refund_in_dashboard(self, intent_id: str, minor: int) -> None:
+        [charge] = [each for each in self.sandbox.listing("charges") if each["payment_intent"] == intent_id]
+        self.sandbox.create_refund(charge["id"], minor)
 
     def charge_ids(self) -> list[str]:
         return [charge["id"] for charge in self.sandbox.listing("charges") if charge["status"] == "succeeded"]

@@ -13,6 +13,7 @@ from chalicelib.domain.documents.lines import LineItem
 from chalicelib.domain.documents.links import PaymentLink
 from chalicelib.domain.documents.mails import Mail
 from chalicelib.domain.documents.payments import Payment
+from chalicelib.domain.documents.refunds import Refund
 from chalicelib.domain.documents.subscriptions import Subscription
 from chalicelib.domain.documents.timers import Timer, TimerKind
 from chalicelib.domain.money.amounts import Money
@@ -29,12 +30,15 @@ from chalicelib.services.mails import send_mail
 from chalicelib.services.merchants import create_merchant
 from chalicelib.services.ports import (
     Intent,
+    MadeRefund,
     OutgoingMail,
     ProviderBusy,
     ProviderUnavailable,
     QueueName,
     StoreUnavailable,
 )
+from chalicelib.services.refunds.asking import AskedRefund, create_refund
+from chalicelib.services.refunds.making import finish_refund
 from tests.fakes.inspection import FakeInspection
 from tests.fakes.ledger import FakeLedger
 from tests.fakes.ports import FakePorts
@@ -126,6 +130,17 @@ class Shop:
         assert self.press(form).ending == "paid"
         return self.subscription(self.store.get(Checkout, form.checkout_id).subscription_ids[0])
 
+    def pay(self, behaves: str = "pm_card_visa") -> Payment:
+        """A paid checkout of the one-time link, its receipt sent; its payment."""
+        assert self.press(self.buyer(self.one_time, confirmation_token=self.token(behaves))).ending == "paid"
+        self.settle()
+        return max(self.payments(), key=lambda payment: payment.id)
+
+    def refund(self, payment: Payment, minor: int | None = None, refund_id: str | None = None) -> Refund:
+        """The merchant asks for a refund."""
+        asked = AskedRefund(payment.id, minor, "requested_by_customer")
+        return create_refund(self.ports, self.merchant.id, asked, actor="api:test", refund_id=refund_id)
+
     # --- what is there
 
     def subscription(self, subscription_id: str) -> Subscription:
@@ -137,6 +152,16 @@ class Shop:
 
     def payments(self) -> list[Payment]:
         return self.store.all(Payment)
+
+    def payment(self, payment_id: str) -> Payment:
+        return self.store.get(Payment, payment_id)
+
+    def invoice_of(self, payment: Payment) -> Invoice:
+        return self.store.get(Invoice, payment.invoice_id)
+
+    def refunds(self) -> list[Refund]:
+        """Every refund, oldest first."""
+        return sorted(self.store.all(Refund), key=lambda refund: refund.id)
 
     def succeeded(self) -> list[Intent]:
         """What Stripe calls paid."""
@@ -160,6 +185,16 @@ class Shop:
         if type_.startswith("charge."):
             assert intent.charge is not None
             data = {"id": intent.charge.id, "payment_intent": intent.id, "metadata": dict(intent.metadata)}
+        fields = {"account": ACCOUNT, "livemode": False, "object": data} | changes
+        return Notice(event_id, type_, **fields)
+
+    def refund_notice(self, type_: str, made: MadeRefund, event_id: str = "evt_1", **changes: Any) -> Notice:
+        """An event of Stripe's about a refund, or about the charge that it is of."""
+        data: dict[str, Any] = {
+            "id": made.charge_id if type_ == "charge.refunded" else made.id,
+            "payment_intent": made.intent_id,
+            "metadata": dict(made.metadata),
+        }
         fields = {"account": ACCOUNT, "livemode": False, "object": data} | changes
         return Notice(event_id, type_, **fields)
 
@@ -216,6 +251,8 @@ class Shop:
     def _work(self, timer: Timer) -> str:
         if timer.kind is TimerKind.SEND_MAIL:
             return send_mail(self.ports, self.mailer, plain_mail, timer.record_id)
+        if timer.kind is TimerKind.FINISH_REFUND:
+            return finish_refund(self.ports, timer)
         if timer.kind is TimerKind.SWEEP_EVENTS:
             return sweep_events(self.ports, timer.record_id, direct_merchant_id=None).outcome
         if timer.kind is TimerKind.EXPIRE_CHECKOUT:

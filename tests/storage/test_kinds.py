@@ -55,6 +55,8 @@ def test_the_names_in_stored_rows_are_these() -> None:
         ("payment_link", "plink"),
         ("price", "price"),
         ("product", "prod"),
+        ("refund", "ref"),
+        ("refund_owner", ""),
         ("stripe_event", ""),
         ("subscription", "sub"),
         ("tax_rate", "txr"),

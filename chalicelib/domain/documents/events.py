@@ -15,6 +15,7 @@ EVENT_TYPES: Final[frozenset[str]] = frozenset({
     "invoice.payment_failed", "subscription.created", "subscription.activated", "subscription.updated",
     "subscription.past_due", "subscription.recovered", "subscription.canceled", "subscription.expired",
     "payment.processing", "payment.succeeded", "payment.failed", "payment.settled",
+    "refund.created", "refund.succeeded", "refund.failed",
 })  # fmt: skip
 
 

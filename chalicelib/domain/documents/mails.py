@@ -26,6 +26,8 @@ class MailKind(StrEnum):
     """A renewal was declined: another card is needed."""
     CONFIRM = "confirm"
     """A renewal waits for the buyer's bank to be satisfied."""
+    REFUND = "refund"
+    """Money is on its way back to the buyer."""
     LINK_PAUSED = "link_paused"
     """To the operator: nearly every card tried on a link was declined."""
 

@@ -21,6 +21,7 @@ class TimerKind(StrEnum):
     EXPIRE_CHECKOUT = "expire_checkout"
     APPLY_WEBHOOK = "apply_webhook"
     SWEEP_EVENTS = "sweep_events"
+    FINISH_REFUND = "finish_refund"
 
 
 @dataclass(frozen=True, slots=True)

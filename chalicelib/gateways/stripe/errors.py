@@ -85,7 +85,8 @@ def translated(verdict: Verdict, error: stripe.StripeError, *, unknown_before: b
     # Unknown, used and expired tokens have no codes of their own, but an error names the parameter that it is about
     # (https://docs.stripe.com/api/errors).
     refusal = CardTokenRefused if verdict.param == TOKEN_PARAM else ProviderRefused
-    return refusal(verdict.code, f"{error.user_message} (request {error.request_id})")
+    message = f"{error.user_message} (request {error.request_id})"
+    return refusal(verdict.code, message, reached=verdict.reached)
 
 
 def declined_intent(error: stripe.StripeError, name: str) -> Any:

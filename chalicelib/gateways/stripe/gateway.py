@@ -25,7 +25,9 @@ from chalicelib.services.ports import (
     EventPage,
     Intent,
     KeySpent,
+    MadeRefund,
     NewIntent,
+    NewRefund,
     Pacer,
     ProviderRefused,
     Seam,
@@ -33,7 +35,13 @@ from chalicelib.services.ports import (
 
 if TYPE_CHECKING:
     # A megabyte of types that nothing needs at run time; the package leaves them out.
-    from stripe.params import PaymentIntentConfirmParams, PaymentIntentCreateParams, PaymentIntentListParams
+    from stripe.params import (
+        PaymentIntentConfirmParams,
+        PaymentIntentCreateParams,
+        PaymentIntentListParams,
+        RefundCreateParams,
+        RefundListParams,
+    )
 
 API_VERSION: Final = "2026-10-28.endive"
 """The version of requests, webhooks and Stripe.js. A test holds it to the stripe package's own, so that taking a newer
@@ -205,6 +213,34 @@ class StripeGateway:
             lambda: self._client.v1.charges.retrieve(charge_id, {"expand": replies.CHARGE_EXPAND}, _reading(account))
         )
         return replies.charge(reply)
+
+    def create_refund(self, account: str | None, request: NewRefund, *, key: str) -> MadeRefund:
+        """See PaymentProvider. It moves money, so a key under which Stripe failed is left to the caller."""
+        params: RefundCreateParams = {
+            "payment_intent": request.intent_id,
+            "amount": request.amount.minor,
+            "metadata": dict(request.metadata),
+            "expand": replies.REFUND_EXPAND,
+        }
+        if request.reason is not None:
+            params["reason"] = request.reason
+        options = _writing(account, key)
+        return replies.refund(self._call(lambda: self._client.v1.refunds.create(params, options)))
+
+    def find_refunds(self, account: str | None, *, intent_id: str) -> list[MadeRefund]:
+        """See PaymentProvider. Page by page, each with its own retries."""
+        params: RefundListParams = {
+            "payment_intent": intent_id,
+            "limit": _PAGE,
+            "expand": [f"data.{path}" for path in replies.REFUND_EXPAND],
+        }
+        found: list[MadeRefund] = []
+        while True:
+            page = self._call(lambda: self._client.v1.refunds.list(params, _reading(account)))
+            found.extend(replies.refund(reply) for reply in page.data)
+            if not page.has_more or not page.data:
+                return found
+            params["starting_after"] = page.data[-1].id
 
     def create_setup_intent(
         self, account: str | None, *, customer_id: str, metadata: Mapping[str, str], key: str

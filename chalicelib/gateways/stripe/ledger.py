@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from typing import Any, Final, TypeVar
 
 import stripe
@@ -90,6 +91,7 @@ class StripeLedger:
                 amount=Money(reply.amount, reply.currency),
                 # Only a refund outside any payment system has none; its money has gone as soon as it is made.
                 status=reply.status or "succeeded",
+                created_at=datetime.fromtimestamp(reply.created, UTC),
             )
 
     def balance_transactions(self, account: str | None) -> Iterator[LedgerEntry]:

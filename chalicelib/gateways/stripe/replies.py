@@ -12,12 +12,21 @@ import stripe
 
 from chalicelib.domain.documents.methods import Method
 from chalicelib.domain.money.amounts import Money
-from chalicelib.services.ports import BalanceTransaction, Charge, Decline, Intent, IntentStatus
+from chalicelib.services.ports import (
+    BalanceTransaction,
+    Charge,
+    Decline,
+    Intent,
+    IntentStatus,
+    MadeRefund,
+    MadeStatus,
+)
 
 INTENT_EXPAND: Final = ["payment_method", "latest_charge.balance_transaction"]
 """What one round trip must carry, so that an Intent is whole."""
 SETUP_EXPAND: Final = ["payment_method"]
 CHARGE_EXPAND: Final = ["balance_transaction"]
+REFUND_EXPAND: Final = ["balance_transaction", "failure_balance_transaction"]
 
 
 def payment_intent(reply: stripe.PaymentIntent) -> Intent:
@@ -65,8 +74,30 @@ def charge(reply: stripe.Charge) -> Charge:
         amount=Money(reply.amount, reply.currency),
         intent_id=_id_of(reply.payment_intent),
         method=_charged_method(reply),
-        balance=_balance(balance) if isinstance(balance, stripe.BalanceTransaction) else None,
+        balance=_expanded(balance),
     )
+
+
+def refund(reply: stripe.Refund) -> MadeRefund:
+    """A refund, with what it did to the balance."""
+    return MadeRefund(
+        id=reply.id,
+        # Only a refund outside of any payment system has none, and its money has gone as soon as it is made.
+        status=MadeStatus(reply.status or MadeStatus.SUCCEEDED),
+        amount=Money(reply.amount, reply.currency),
+        intent_id=_id_of(reply.payment_intent),
+        charge_id=_id_of(reply.charge),
+        created_at=datetime.fromtimestamp(reply.created, UTC),
+        reason=reply.reason,
+        failure_reason=getattr(reply, "failure_reason", None),
+        balance=_expanded(reply.balance_transaction),
+        failure_balance=_expanded(getattr(reply, "failure_balance_transaction", None)),
+        metadata=_metadata(reply.metadata),
+    )
+
+
+def _expanded(reply: str | stripe.BalanceTransaction | None) -> BalanceTransaction | None:
+    return _balance(reply) if isinstance(reply, stripe.BalanceTransaction) else None
 
 
 def _balance(reply: stripe.BalanceTransaction) -> BalanceTransaction:

@@ -27,6 +27,7 @@ _QUEUE_OF: Final = {
     TimerKind.EXPIRE_CHECKOUT: QueueName.WORK,
     TimerKind.APPLY_WEBHOOK: QueueName.WORK,
     TimerKind.SWEEP_EVENTS: QueueName.WORK,
+    TimerKind.FINISH_REFUND: QueueName.WORK,
 }
 
 

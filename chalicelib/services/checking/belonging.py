@@ -12,6 +12,7 @@ from chalicelib.domain.documents.links import PaymentLink
 from chalicelib.domain.documents.mails import Mail
 from chalicelib.domain.documents.merchants import AccountOwner, Merchant, account_owner_id
 from chalicelib.domain.documents.payments import IntentOwner, Payment, intent_owner_id
+from chalicelib.domain.documents.refunds import Refund, RefundOwner
 from chalicelib.domain.documents.subscriptions import Subscription
 from chalicelib.domain.machines import CheckoutStatus
 from chalicelib.services.checking.books import Books, periods_on
@@ -62,6 +63,10 @@ def _references(record: Record) -> set[str]:
             found.add(intent_owner_id(record.intent_id))
         case IntentOwner():
             found = {record.owner_id, record.payment_id}
+        case Refund():
+            found = {record.payment_id, record.invoice_id, record.customer_id, intent_owner_id(record.intent_id)}
+        case RefundOwner():
+            found = {record.refund_id, record.payment_id}
         case CustomerByEmail():
             found = {record.customer_id}
         case Mail():

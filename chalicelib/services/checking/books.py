@@ -13,6 +13,7 @@ from chalicelib.domain.documents.events import Event
 from chalicelib.domain.documents.invoices import Invoice
 from chalicelib.domain.documents.parts import Part
 from chalicelib.domain.documents.payments import IntentOwner, Payment, intent_owner_id
+from chalicelib.domain.documents.refunds import Refund
 from chalicelib.domain.documents.timers import Timer
 from chalicelib.domain.machines import PaymentStatus
 from chalicelib.services.ports import Inspection, Record, Unreadable
@@ -44,6 +45,7 @@ class Books:
     events_of: Mapping[str, Sequence[Event]]
     timers_of: Mapping[str, Sequence[Timer]]
     payments_of: Mapping[str, Sequence[Payment]]
+    refunds_of: Mapping[str, Sequence[Refund]]
     billed_of: Mapping[str, Sequence[Billed]]
 
     def all(self, kind: type[R]) -> Sequence[R]:
@@ -124,6 +126,9 @@ def read_books(inspection: Inspection) -> Books:
     payments_of: dict[str, list[Payment]] = defaultdict(list)
     for payment in by_kind.get(Payment, ()):
         payments_of[payment.invoice_id].append(payment)
+    refunds_of: dict[str, list[Refund]] = defaultdict(list)
+    for refund in by_kind.get(Refund, ()):
+        refunds_of[refund.payment_id].append(refund)
     billed_of: dict[str, list[Billed]] = defaultdict(list)
     for invoice in by_kind.get(Invoice, ()):
         for (subscription_id, _), period in periods_on(invoice).items():
@@ -138,5 +143,6 @@ def read_books(inspection: Inspection) -> Books:
         dict(events_of),
         dict(timers_of),
         dict(payments_of),
+        dict(refunds_of),
         dict(billed_of),
     )

@@ -8,7 +8,18 @@ from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import Final
 
-from chalicelib.services.checking import attempts, belonging, history, money, numbers, periods, settlement, work
+from chalicelib.services.checking import (
+    accounts,
+    attempts,
+    belonging,
+    history,
+    money,
+    numbers,
+    periods,
+    returns,
+    settlement,
+    work,
+)
 from chalicelib.services.checking.books import Books, read_books
 from chalicelib.services.checking.report import Finding, Report, Undone, Violation
 from chalicelib.services.ports import Clock, Inspection, Ledger
@@ -29,6 +40,10 @@ CHECKS: Final[tuple[Callable[[Books], Iterator[Finding]], ...]] = (
     work.open_invoices_are_collected,
     work.what_was_paid_for_is_there,
     work.reports_are_taken_over,
+    returns.refunds_are_never_above_what_was_paid,
+    returns.refunds_have_their_payment,
+    returns.refunds_come_to_an_end,
+    returns.reports_of_refunds_are_taken_over,
     history.happenings_are_told,
     history.events_are_in_order,
     history.what_was_issued_stays,
@@ -51,12 +66,12 @@ def check_invariants(inspection: Inspection, ledger: Ledger | None, now: datetim
     counted = Counter({_plural(kind.__name__): len(records) for kind, records in books.by_kind.items()})
     counted.update(events=len(books.events), timers=len(books.timers))
     if ledger is not None:
-        for account_id in settlement.accounts_of(books):
-            account = settlement.read_account(ledger, account_id)
+        for account_id in accounts.accounts_of(books):
+            account = accounts.read_account(ledger, account_id)
             if account is None:
                 found.append(Undone(account_id or "own account", "Stripe does not let us see this account"))
                 continue
-            found += settlement.both_sides_agree(books, account)
+            found += settlement.both_sides_agree(books, account, now)
             counted.update(
                 {
                     "stripe accounts": 1,

@@ -14,8 +14,9 @@ from chalicelib.domain.documents.events import Event
 from chalicelib.domain.documents.invoices import Invoice, Source
 from chalicelib.domain.documents.links import PaymentLink
 from chalicelib.domain.documents.payments import Payment
+from chalicelib.domain.documents.refunds import Refund
 from chalicelib.domain.documents.subscriptions import Subscription
-from chalicelib.domain.machines import CheckoutStatus, InvoiceStatus, SubscriptionStatus
+from chalicelib.domain.machines import CheckoutStatus, InvoiceStatus, RefundStatus, SubscriptionStatus
 from chalicelib.services.checking.books import Books, booked
 from chalicelib.services.checking.report import Finding, Violation
 from chalicelib.services.ports import Record
@@ -29,6 +30,7 @@ TOLD_OF: Final[tuple[type[Any], ...]] = (
     Checkout,
     Invoice,
     Payment,
+    Refund,
     Subscription,
 )
 """The kinds whose changes the log tells."""
@@ -37,6 +39,7 @@ ONCE: Final = frozenset({
     "product.created", "price.created", "tax_rate.created", "customer.created", "payment_link.created",
     "checkout.started", "checkout.completed", "invoice.issued", "invoice.paid", "payment.succeeded", "payment.settled",
     "subscription.created", "subscription.activated", "subscription.canceled", "subscription.expired",
+    "refund.created", "refund.succeeded", "refund.failed",
 })  # fmt: skip
 """What happens to one record at most once."""
 
@@ -56,20 +59,30 @@ def happenings_are_told(books: Books) -> Iterator[Finding]:
                 if told[type_] > 1:
                     yield Violation("I19", record.id, f"{told[type_]} events {type_}")
             status = str(getattr(record, "status", ""))
-            shown = _last_shown(events)
+            shown = _last_shown(record, [*events, *_told_beside(books, record)])
             if status and shown and status not in shown:
                 yield Violation("I19", record.id, f"it is {status}, its last event tells of {', '.join(sorted(shown))}")
 
 
-def _last_shown(events: Sequence[Event]) -> set[str]:
+def _told_beside(books: Books, record: Record) -> list[Event]:
+    """The events of a payment's refunds, which tell what became of the payment as well."""
+    if not isinstance(record, Payment):
+        return []
+    refunds = books.refunds_of.get(record.id, ())
+    return [event for refund in refunds for event in books.events_of.get(refund.id, ())]
+
+
+def _last_shown(record: Record, events: Sequence[Event]) -> set[str]:
     """The statuses in a record's newest events: within a millisecond those of two workers have no order."""
-    telling = [event for event in events if "status" in event.data.get("object", {})]
-    newest = max((event.occurred_at for event in telling), default=None)
-    return {
-        str(event.data["object"]["status"])
-        for event in telling
-        if newest is not None and newest - event.occurred_at < timedelta(milliseconds=1)
-    }
+    told = [(event.occurred_at, _status_in(event, record.id)) for event in events]
+    newest = max((at for at, status in told if status), default=None)
+    return {status for at, status in told if status and newest is not None and newest - at < timedelta(milliseconds=1)}
+
+
+def _status_in(event: Event, record_id: str) -> str:
+    """What an event says of a record: of the one that it is about, or of a payment beside it."""
+    about = event.data.get("object" if event.object_id == record_id else "payment", {})
+    return str(about.get("status", "")) if about.get("id") == record_id else ""
 
 
 def _due(books: Books, record: Record) -> set[str]:
@@ -92,6 +105,10 @@ def _due(books: Books, record: Record) -> set[str]:
             return issued | _when(record.status is InvoiceStatus.PAID, "invoice.paid")
         case Payment():
             return _when(bool(booked([record])), "payment.succeeded")
+        case Refund():
+            given_up = record.status in (RefundStatus.FAILED, RefundStatus.CANCELED)
+            done = _when(record.status is RefundStatus.SUCCEEDED, "refund.succeeded")
+            return {"refund.created"} | done | _when(given_up, "refund.failed")
         case Subscription():
             first = [each for each in books.billed_of.get(record.id, ()) if each.period.index == 0]
             begun_later = any(each.invoice.source is Source.SUBSCRIPTION for each in first)

@@ -4,26 +4,24 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
 from chalicelib.domain.documents.checkouts import Checkout
 from chalicelib.domain.documents.intake import IntakeState, StripeEvent
 from chalicelib.domain.documents.merchants import Merchant
 from chalicelib.domain.documents.parts import Part
-from chalicelib.domain.documents.payments import IntentOwner, Payment
+from chalicelib.domain.documents.payments import Payment
+from chalicelib.services.checking.accounts import Account
 from chalicelib.services.checking.attempts import IN_FLIGHT, is_settled
 from chalicelib.services.checking.books import Books, Payable, booked, part_of
+from chalicelib.services.checking.refunds_at_stripe import refunds_agree
 from chalicelib.services.checking.report import Finding, Undone, Violation
 from chalicelib.services.checking.work import MISMATCH
 from chalicelib.services.ports import (
     Intent,
     IntentStatus,
-    Ledger,
     LedgerCharge,
-    LedgerEntry,
-    LedgerRefund,
-    ProviderRefused,
 )
 
 LIVE: Final = frozenset({
@@ -32,44 +30,8 @@ LIVE: Final = frozenset({
 })  # fmt: skip
 """Where an intent may still take money."""
 
-REFUNDING: Final = frozenset({"pending", "requires_action", "succeeded"})
-"""Statuses of a refund whose money is on its way or has gone."""
 
-
-@dataclass(frozen=True, slots=True)
-class Account:
-    """What Stripe lists for one account."""
-
-    id: str | None
-    intents: Sequence[Intent]
-    charges: Sequence[LedgerCharge]
-    refunds: Sequence[LedgerRefund]
-    entries: Sequence[LedgerEntry]
-
-
-def accounts_of(books: Books) -> list[str | None]:
-    """The accounts on which this deployment has, or may have, taken money; None is its own."""
-    known: set[str | None] = {merchant.stripe_account for merchant in books.all(Merchant) if merchant.stripe_account}
-    known |= {merchant.stripe_account for merchant in books.all(Merchant) if merchant.can_transact}
-    known |= {whose.stripe_account for whose in books.all(IntentOwner)}
-    return sorted(known, key=lambda account: account or "")
-
-
-def read_account(ledger: Ledger, account: str | None) -> Account | None:
-    """Stripe's lists of an account; None where Stripe does not let us see it. Raises ProviderUnavailable, -Busy."""
-    try:
-        return Account(
-            account,
-            tuple(ledger.intents(account)),
-            tuple(ledger.charges(account)),
-            tuple(ledger.refunds(account)),
-            tuple(ledger.balance_transactions(account)),
-        )
-    except ProviderRefused:
-        return None
-
-
-def both_sides_agree(books: Books, account: Account) -> Iterator[Finding]:
+def both_sides_agree(books: Books, account: Account, now: datetime) -> Iterator[Finding]:
     """Everything that Stripe's lists of one account say against ours."""
     ours = [intent for intent in account.intents if _is_ours(books, intent)]
     for intent in ours:
@@ -77,8 +39,8 @@ def both_sides_agree(books: Books, account: Account) -> Iterator[Finding]:
     yield from _payments(books, account)
     yield from _one_a_part(ours)
     yield from _charges(books, account, ours)
-    yield from _refunds(books, account)
     yield from _balance(books, account)
+    yield from refunds_agree(books, account, now)
 
 
 def _is_ours(books: Books, intent: Intent) -> bool:
@@ -198,21 +160,6 @@ def _charges(books: Books, account: Account, ours: Sequence[Intent]) -> Iterator
         for intent_id, count in taken.items():
             if count > 1:
                 yield Violation("I1", owner_id, f"{intent_id} has {count} charges that succeeded")
-
-
-def _refunds(books: Books, account: Account) -> Iterator[Finding]:
-    back: Counter[str] = Counter()
-    for refund in account.refunds:
-        if refund.status in REFUNDING and refund.intent_id is not None:
-            back[refund.intent_id] += refund.amount.minor
-    for payment in booked(books.all(Payment)):
-        if payment.stripe_account != account.id:
-            continue
-        here = 0 if payment.refunded is None else payment.refunded.minor
-        if here > back[payment.intent_id]:
-            yield Violation("I3", payment.id, f"{here} is refunded here, {back[payment.intent_id]} at Stripe")
-        elif here < back[payment.intent_id]:
-            yield Undone(payment.id, f"{back[payment.intent_id]} is refunded at Stripe, {here} here")
 
 
 def _balance(books: Books, account: Account) -> Iterator[Finding]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 
 from chalicelib.domain.documents.events import Event
@@ -41,6 +42,7 @@ class LedgerRefund:
     intent_id: str | None
     amount: Money
     status: str
+    created_at: datetime
 
 
 @dataclass(frozen=True, slots=True)

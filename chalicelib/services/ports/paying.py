@@ -86,6 +86,46 @@ class NewIntent:
     statement_suffix: str | None = None
 
 
+class MadeStatus(StrEnum):
+    """Stripe's states of a Refund (docs.stripe.com/api/refunds/object)."""
+
+    PENDING = "pending"
+    REQUIRES_ACTION = "requires_action"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELED = "canceled"
+
+
+@dataclass(frozen=True, slots=True)
+class MadeRefund:
+    """A refund as Stripe knows it now, whoever had it made.
+
+    `balance` is what it took off the account's balance, `failure_balance` what came back; None until Stripe has them.
+    """
+
+    id: str
+    status: MadeStatus
+    amount: Money
+    intent_id: str | None
+    charge_id: str | None
+    created_at: datetime
+    reason: str | None = None
+    failure_reason: str | None = None
+    balance: BalanceTransaction | None = None
+    failure_balance: BalanceTransaction | None = None
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class NewRefund:
+    """What a refund is made with. `reason` is one of Stripe's."""
+
+    intent_id: str
+    amount: Money
+    metadata: Mapping[str, str]
+    reason: str | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class ListedEvent:
     """An event on Stripe's own list of an account. `object` is what the event was about, as it was then."""
@@ -120,11 +160,16 @@ class ProviderBusy(Exception):
 
 
 class ProviderRefused(Exception):
-    """Stripe refused the request itself; nothing happened, and asking again the same way will not help."""
+    """Stripe refused the request itself; nothing happened, and asking again the same way will not help.
 
-    def __init__(self, code: str, message: str) -> None:
+    `reached` is False where it was turned away at the door (a key, the connection): then this says nothing of an
+    earlier request under the same key.
+    """
+
+    def __init__(self, code: str, message: str, *, reached: bool = True) -> None:
         super().__init__(f"{code}: {message}")
         self.code = code
+        self.reached = reached
 
 
 class CardTokenRefused(ProviderRefused):
@@ -183,6 +228,14 @@ class PaymentProvider(Protocol):
 
     def retrieve_charge(self, account: str | None, charge_id: str) -> Charge:
         """A charge with its balance transaction, where there is one."""
+        ...
+
+    def create_refund(self, account: str | None, request: NewRefund, *, key: str) -> MadeRefund:
+        """Send money of an intent back. Raises KeySpent too: only `find_refunds` then tells whether it was made."""
+        ...
+
+    def find_refunds(self, account: str | None, *, intent_id: str) -> list[MadeRefund]:
+        """Every refund of an intent, whoever made it, newest first."""
         ...
 
     def create_setup_intent(

@@ -1,0 +1,1 @@
+"""Money sent back: set aside first, then made at Stripe, then booked or released, whoever asked for it."""

@@ -1,0 +1,130 @@
+"""A refund asked for by the merchant: the money is set aside before Stripe hears of it, so two can never take it twice.
+
+The transaction that sets it aside leaves a timer, so that a death anywhere after it is found again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from chalicelib.domain.documents.invoices import Invoice
+from chalicelib.domain.documents.merchants import ConnectionState, Merchant
+from chalicelib.domain.documents.payments import Payment
+from chalicelib.domain.documents.refunds import FIRST_LOOK, Refund
+from chalicelib.domain.errors import InvalidValue, NotFound, TillError
+from chalicelib.domain.ids import time_of
+from chalicelib.domain.money.amounts import Money
+from chalicelib.domain.money.currency import step
+from chalicelib.services.facts import happened
+from chalicelib.services.ports import (
+    Insert,
+    Ports,
+    ProviderBusy,
+    ProviderRefused,
+    ProviderUnavailable,
+    SetTimer,
+    Update,
+    Write,
+)
+from chalicelib.services.refunds.making import look_and_make, make
+from chalicelib.services.saving import commit, until_won, written
+
+
+@dataclass(frozen=True, slots=True)
+class AskedRefund:
+    """What a caller asks for. `minor` is in minor units of the payment's currency, None for all that is left."""
+
+    payment_id: str
+    minor: int | None = None
+    reason: str | None = None
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+
+def create_refund(
+    ports: Ports, merchant_id: str, asked: AskedRefund, *, actor: str, refund_id: str | None = None
+) -> Refund:
+    """Set the money aside and have Stripe send it back; the refund as far as it has come.
+
+    It is `pending` where Stripe has not said yet what became of it, and `failed` where Stripe refused it. `refund_id`
+    names this one intention: asked again under it, the refund that was made then goes on. Raises NotFound (the payment
+    is not the merchant's), StateConflict (not paid, in dispute, or nothing left), InvalidValue (more than is left) and
+    TillError `not_ready_to_transact` (the account is not ours to use any more); then nothing was sent or written.
+    """
+    begun = None if refund_id is None else ports.records.find(Refund, refund_id)
+    refund = begun or until_won(ports, lambda: _set_aside(ports, merchant_id, asked, actor, refund_id))
+    if not refund.is_unanswered:
+        return refund
+    try:
+        if begun is not None:
+            return look_and_make(ports, refund, actor=actor)
+        return make(ports, refund, actor=actor, asked_before=False)
+    except (ProviderUnavailable, ProviderBusy):
+        # Nobody knows, or it was not its turn yet: its timer stands, and whoever comes next asks Stripe first.
+        return ports.records.get(Refund, refund.id)
+    except ProviderRefused as refused:
+        stands = ports.records.get(Refund, refund.id)
+        if stands.is_unanswered:
+            # An earlier request may have got through, so this one being turned away at the door says nothing.
+            return stands
+        raise _turned_away(refused) from refused
+
+
+def _set_aside(ports: Ports, merchant_id: str, asked: AskedRefund, actor: str, refund_id: str | None) -> Refund:
+    now = ports.clock.now()
+    payment, merchant = ports.records.find_many([(Payment, asked.payment_id), (Merchant, merchant_id)])
+    if payment is None or merchant is None or payment.merchant_id != merchant_id:
+        raise NotFound("payment")
+    if merchant.connection is ConnectionState.DISCONNECTED or merchant.stripe_account != payment.stripe_account:
+        raise _not_connected()
+    amount = payment.left if asked.minor is None else Money(asked.minor, payment.amount.currency)
+    reserved = payment.reserving(amount)
+    if amount.minor % step(amount.currency):
+        raise InvalidValue(
+            f"An amount of {amount.currency} is a multiple of {step(amount.currency)}.", "amount", "invalid_value"
+        )
+    invoice = ports.records.get(Invoice, payment.invoice_id)
+    refund = _new(ports, payment, amount, asked, now, refund_id)
+    writes: list[Write] = [Insert(refund), Update(reserved)]
+    if refund.timer is not None:
+        writes.append(SetTimer(refund.timer))
+    told = happened(ports.ids, "refund.created", refund, now=now, actor=actor, beside=[reserved, invoice])
+    commit(ports, [*writes, told])
+    return written(refund)
+
+
+def _new(
+    ports: Ports, payment: Payment, amount: Money, asked: AskedRefund, now: datetime, refund_id: str | None
+) -> Refund:
+    made_id = refund_id or ports.ids.new("ref", now)
+    return Refund(
+        id=made_id,
+        merchant_id=payment.merchant_id,
+        payment_id=payment.id,
+        invoice_id=payment.invoice_id,
+        intent_id=payment.intent_id,
+        amount=amount,
+        created_at=time_of(made_id),
+        reason=asked.reason,
+        customer_id=payment.customer_id,
+        stripe_account=payment.stripe_account,
+        look_at=now + FIRST_LOOK,
+        metadata=dict(asked.metadata),
+    )
+
+
+def _not_connected() -> TillError:
+    return TillError(
+        "not_ready_to_transact",
+        "The Stripe account that took this payment is not connected any more. Refund it in Stripe's dashboard.",
+    )
+
+
+def _turned_away(refused: ProviderRefused) -> TillError:
+    """Why Stripe did not listen: the connection, which the merchant can mend, or this deployment's key."""
+    if refused.code == "api_key":
+        return TillError(
+            "provider_unavailable", "Stripe does not take this deployment's key, so nothing was asked of it. Try later."
+        )
+    return _not_connected()
