@@ -36,6 +36,7 @@ from chalicelib.services.invoices.paying import (
     resolve_invoice,
 )
 from chalicelib.services.ports import ProviderBusy, ProviderUnavailable
+from chalicelib.services.refunds.shown import refunds_shown
 from chalicelib.web.forms import FormErrors, parse_checkout_form
 from chalicelib.web.headers import PageKind
 from chalicelib.web.render import (
@@ -74,8 +75,9 @@ def show_invoice(slug: str, token: str) -> Response:
     zone = ZoneInfo(invoice.snapshot.timezone)
     method = presenting.method_view(invoice.paid_with)
     payments: tuple[PaymentRow, ...] = ()
-    if invoice.paid_at is not None and invoice.paid:
-        payments = (PaymentRow(invoice.paid_at, invoice.paid, method),)
+    if invoice.paid_at is not None and invoice.received:
+        payments = (PaymentRow(invoice.paid_at, invoice.received, method),)
+    payments += presenting.refund_rows(refunds_shown(wiring.ports(), invoice), method)
     page = InvoicePage(
         merchant=presenting.seller_view(view.merchant, invoice.snapshot),
         number=invoice.number,

@@ -24,6 +24,7 @@ from chalicelib.handlers.mail_composer import subscriptions_of
 from chalicelib.services.checkouts.opening import open_link
 from chalicelib.services.checkouts.outcomes import resolve
 from chalicelib.services.ports import ProviderBusy, ProviderUnavailable
+from chalicelib.services.refunds.shown import refunds_shown
 from chalicelib.web.headers import PageKind
 from chalicelib.web.render import render_checking_page, render_receipt_page
 from chalicelib.web.views.receipt import CheckingPage, ReceiptOutcome, ReceiptPage
@@ -172,5 +173,6 @@ def show_receipt(slug: str, text: str) -> Response:
         invoice_url=presenting.page_url(base, "invoice", merchant, invoice.id, invoice.secret),
         later_charges=presenting.later_charges(subscriptions_of(ports, invoice), base, merchant),
         message=link.after_payment.message,
+        refunds=presenting.refund_rows(refunds_shown(ports, invoice), None),
     )
     return html(render_receipt_page(page, root=site_root()), PageKind.PLAIN)

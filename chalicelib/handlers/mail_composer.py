@@ -12,8 +12,9 @@ from chalicelib.domain.documents.links import PaymentLink
 from chalicelib.domain.documents.mails import Mail, MailKind
 from chalicelib.domain.documents.merchants import Merchant
 from chalicelib.domain.documents.parts import AttemptOutcome
+from chalicelib.domain.documents.refunds import Refund
 from chalicelib.domain.documents.subscriptions import Subscription
-from chalicelib.domain.machines import InvoiceStatus
+from chalicelib.domain.machines import InvoiceStatus, RefundStatus
 from chalicelib.handlers import presenting
 from chalicelib.services.ports import MailUnavailable, OutgoingMail, Ports
 from chalicelib.web.render import (
@@ -21,8 +22,16 @@ from chalicelib.web.render import (
     render_invoice_mail,
     render_link_paused_mail,
     render_receipt_mail,
+    render_refund_mail,
 )
-from chalicelib.web.views.mail import FailedChargeMail, InvoiceMail, LinkPausedMail, ReceiptMail, RenderedMail
+from chalicelib.web.views.mail import (
+    FailedChargeMail,
+    InvoiceMail,
+    LinkPausedMail,
+    ReceiptMail,
+    RefundMail,
+    RenderedMail,
+)
 from chalicelib.web.views.receipt import ReceiptOutcome
 
 
@@ -42,6 +51,8 @@ def compose(ports: Ports, mail: Mail) -> OutgoingMail | None:
     """The mail as it should read now; None when there is nothing to say any more."""
     if mail.kind is MailKind.LINK_PAUSED:
         return _link_paused(ports, mail)
+    if mail.kind is MailKind.REFUND:
+        return _refund(ports, mail)
     invoice, merchant = ports.records.find_many([(Invoice, mail.about_id), (Merchant, mail.merchant_id)])
     if invoice is None or merchant is None or invoice.snapshot is None:
         return None
@@ -80,6 +91,27 @@ def _link_paused(ports: Ports, mail: Mail) -> OutgoingMail | None:
         page_url=presenting.page_url(base, "pay", merchant, link.id, link.secret),
     )
     return _outgoing(mail, merchant, render_link_paused_mail(view))
+
+
+def _refund(ports: Ports, mail: Mail) -> OutgoingMail | None:
+    refund = ports.records.find(Refund, mail.about_id)
+    # The bank may have sent it back before this mail went out; then there is nothing on its way.
+    if refund is None or refund.status is not RefundStatus.SUCCEEDED:
+        return None
+    invoice, merchant = ports.records.find_many([(Invoice, refund.invoice_id), (Merchant, mail.merchant_id)])
+    if invoice is None or merchant is None or invoice.number is None:
+        return None
+    base = wiring.settings().public_base_url
+    view = RefundMail(
+        merchant=presenting.merchant_view(merchant),
+        amount=refund.amount,
+        at=refund.ended_at or refund.created_at,
+        email=mail.to,
+        url=presenting.page_url(base, "invoice", merchant, invoice.id, invoice.secret),
+        invoice_number=invoice.number,
+        method=presenting.method_view(invoice.paid_with),
+    )
+    return _outgoing(mail, merchant, render_refund_mail(view))
 
 
 def _receipt(ports: Ports, mail: Mail, invoice: Invoice, merchant: Merchant) -> RenderedMail | None:

@@ -14,6 +14,7 @@ from chalicelib.domain.documents.invoices import Collection, Invoice, Snapshot
 from chalicelib.domain.documents.lines import LineItem
 from chalicelib.domain.documents.merchants import Merchant
 from chalicelib.domain.documents.methods import Method
+from chalicelib.domain.documents.refunds import Refund
 from chalicelib.domain.documents.subscriptions import Subscription
 from chalicelib.domain.ids import page_token
 from chalicelib.domain.money.amounts import Money
@@ -31,6 +32,7 @@ from chalicelib.web.views.common import (
     TaxRow,
     TotalsView,
 )
+from chalicelib.web.views.invoice import PaymentRow
 from chalicelib.web.words import consent_text
 
 
@@ -231,6 +233,13 @@ def later_charges(subscriptions: Sequence[Subscription], base_url: str, merchant
             )
         )
     return tuple(charges)
+
+
+def refund_rows(refunds: Sequence[Refund], method: MethodView | None) -> tuple[PaymentRow, ...]:
+    """What went back, as an invoice and its receipt tell it."""
+    return tuple(
+        PaymentRow(refund.ended_at or refund.created_at, refund.amount, method, refunded=True) for refund in refunds
+    )
 
 
 def buyer_view(snapshot: Snapshot) -> PartyView:

@@ -13,12 +13,19 @@ from chalicelib.web.static_files import asset_url
 from chalicelib.web.views.cancel import CancelledPage, CancelPage
 from chalicelib.web.views.common import MerchantView
 from chalicelib.web.views.invoice import InvoicePage
-from chalicelib.web.views.mail import FailedChargeMail, InvoiceMail, LinkPausedMail, ReceiptMail, RenderedMail
+from chalicelib.web.views.mail import (
+    FailedChargeMail,
+    InvoiceMail,
+    LinkPausedMail,
+    ReceiptMail,
+    RefundMail,
+    RenderedMail,
+)
 from chalicelib.web.views.pay import PayPage
 from chalicelib.web.views.receipt import CheckingPage, ReceiptPage
 from chalicelib.web.views.reference import ReferencePage
 from chalicelib.web.views.states import StatePage
-from chalicelib.web.words import failed_charges, invoice_mails, mails, operators
+from chalicelib.web.words import failed_charges, invoice_mails, mails, operators, refunds
 from chalicelib.web.words.states import state_words
 
 
@@ -113,6 +120,13 @@ def render_failed_charge_mail(mail: FailedChargeMail, locale: str = "en") -> Ren
     words = failed_charges.failed_charge_words(mail, locale)
     html = _render("mail/failed_charge.html", mail, mail.merchant, locale, words=words)
     return RenderedMail(words.subject, html, failed_charges.failed_charge_text(mail, words, locale))
+
+
+def render_refund_mail(mail: RefundMail, locale: str = "en") -> RenderedMail:
+    """The mail that tells a buyer of money on its way back."""
+    words = refunds.refund_words(mail, locale)
+    html = _render("mail/refund.html", mail, mail.merchant, locale, words=words)
+    return RenderedMail(words.subject, html, refunds.refund_text(mail, words, locale))
 
 
 def render_link_paused_mail(mail: LinkPausedMail, locale: str = "en") -> RenderedMail:

@@ -1,4 +1,4 @@
-"""What Stripe tells of refunds: booked once by the refund's id, in any order, whoever made it and when it is heard of."""
+"""What Stripe tells of refunds: booked once by the refund's id, in any order, whoever made it, whenever it is heard."""
 
 from __future__ import annotations
 

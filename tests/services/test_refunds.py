@@ -7,15 +7,18 @@ from datetime import timedelta
 
 import pytest
 
+from chalicelib import wiring
 from chalicelib.domain.documents.mails import Mail, MailKind
 from chalicelib.domain.documents.merchants import ConnectionState
 from chalicelib.domain.documents.payments import Payment
 from chalicelib.domain.documents.refunds import Refund, RefundOwner
 from chalicelib.domain.errors import InvalidValue, NotFound, StateConflict, TillError
 from chalicelib.domain.machines import PaymentStatus
+from chalicelib.handlers.mail_composer import compose
 from chalicelib.services.ports import MadeStatus, ProviderBusy, ProviderRefused, ProviderUnavailable
 from chalicelib.services.refunds.asking import AskedRefund, create_refund
 from chalicelib.services.refunds.making import finish_refund
+from tests.handlers.conftest import SETTINGS
 from tests.services.shop import ACCOUNT, Shop, usd
 
 
@@ -410,3 +413,23 @@ def test_a_refund_that_comes_to_nothing_later_gives_the_money_back(shop: Shop, c
     shop.settle()
     assert len(creates(shop)) == 1
     assert shop.refund(payment, 14_800).stripe_refund_id != refund.stripe_refund_id
+
+
+# --- what the mail says
+
+
+def test_the_mail_says_how_much_and_says_nothing_any_more_once_it_came_back(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(wiring, "_root", wiring._Root())
+    wiring.configure(SETTINGS, shop.clock)
+    payment = shop.pay()
+    refund = shop.refund(payment, 800)
+    [mail] = [mail for mail in shop.store.all(Mail) if mail.kind is MailKind.REFUND]
+    outgoing = compose(shop.ports, mail)
+    assert outgoing is not None
+    assert outgoing.subject == "Pinewood Studio refunded $8.00"
+    assert "https://till.example/invoice/pinewood/" in outgoing.text
+    made = shop.stripe.end_refund(refund.stripe_refund_id or "", MadeStatus.FAILED, "unknown")
+    shop.tell(shop.refund_notice("refund.failed", made))
+    assert compose(shop.ports, mail) is None

@@ -79,6 +79,7 @@ def exhibits() -> dict[str, Exhibit]:
     receipts = {
         "receipt-paid": samples.PAID,
         "receipt-once": samples.PAID_ONCE,
+        "receipt-refunded": samples.PAID_AND_REFUNDED,
         "receipt-stored": samples.STORED,
         "receipt-bank": samples.ON_ITS_WAY,
     }
@@ -107,6 +108,7 @@ def exhibits() -> dict[str, Exhibit]:
     for name, mail in mails.items():
         found[name] = Exhibit(render.render_receipt_mail(mail).html, PageKind.PLAIN, mail=True)
     found["mail-invoice"] = Exhibit(render.render_invoice_mail(samples.INVOICE_MAIL).html, PageKind.PLAIN, mail=True)
+    found["mail-refund"] = Exhibit(render.render_refund_mail(samples.REFUND_MAIL).html, PageKind.PLAIN, mail=True)
     return found
 
 

@@ -32,6 +32,7 @@ from chalicelib.web.views import (
     ReceiptMail,
     ReceiptOutcome,
     ReceiptPage,
+    RefundMail,
     StateKind,
     StatePage,
     StripeView,
@@ -205,6 +206,7 @@ PAID = ReceiptPage(
 PAID_ONCE = replace(
     PAID, title="Portrait session", amount=usd(14800), later_charges=(), cancel_url=None, message=None, back_url=None
 )
+PAID_AND_REFUNDED = replace(PAID_ONCE, refunds=(PaymentRow(at(2027, 3, 20), usd(6000), refunded=True),))
 STORED = replace(
     PAID,
     outcome=ReceiptOutcome.STORED,
@@ -364,6 +366,15 @@ STORED_MAIL = replace(
     later_charges=NOTHING_TODAY.later_charges,
     invoice_number=None,
     invoice_url=None,
+)
+REFUND_MAIL = RefundMail(
+    merchant=STUDIO,
+    amount=usd(14800),
+    at=at(2027, 3, 20),
+    email="anna@example.com",
+    url="https://pay.example/invoice/pinewood-studio/01J",
+    invoice_number="INV-0001",
+    method=VISA,
 )
 LONG_MAIL = replace(
     CART_MAIL,

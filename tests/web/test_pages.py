@@ -343,6 +343,12 @@ def test_a_refund_is_told_beside_the_paid_amount_and_makes_nothing_due() -> None
     assert "Paid 5 March 2027 with Visa ending 4242 −$2,436.73 Amount due (USD) $0.00" in text
 
 
+def test_a_receipt_tells_of_what_went_back() -> None:
+    text = read("receipt-refunded").text
+    assert "Amount $148.00 USD Refunded $60.00 on 20 March 2027 For Portrait session" in text
+    assert "Refunded" not in read("receipt-once").text
+
+
 def test_cancelling_says_what_ends_when_and_offers_both_ways_out() -> None:
     page = read("cancel")
     assert (

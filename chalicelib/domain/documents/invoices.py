@@ -12,7 +12,7 @@ from chalicelib.domain.documents.checkouts import Consent
 from chalicelib.domain.documents.lines import Discount, Fee, LineItem
 from chalicelib.domain.documents.methods import Method
 from chalicelib.domain.documents.parts import Part
-from chalicelib.domain.machines import INVOICE, InvoiceAction, InvoiceStatus
+from chalicelib.domain.machines import INVOICE, InvoiceAction, InvoiceStatus, PartState
 from chalicelib.domain.money.amounts import Money
 from chalicelib.domain.totals import Totals
 
@@ -123,6 +123,12 @@ class Invoice:
     def paid(self) -> Money:
         """What has been paid, zero included."""
         return self.amount_paid or Money.zero(self.currency)
+
+    @property
+    def received(self) -> Money:
+        """What arrived, refunds not taken off."""
+        arrived = (part.amount for part in self.parts if part.state is PartState.PAID)
+        return Money.total(arrived, self.currency)
 
     @property
     def amount_due(self) -> Money:

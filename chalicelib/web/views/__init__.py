@@ -17,7 +17,7 @@ from chalicelib.web.views.common import (
     TotalsView,
 )
 from chalicelib.web.views.invoice import InvoicePage, InvoiceStanding, PaymentRow
-from chalicelib.web.views.mail import InvoiceMail, ReceiptMail, RenderedMail
+from chalicelib.web.views.mail import InvoiceMail, ReceiptMail, RefundMail, RenderedMail
 from chalicelib.web.views.pay import CheckoutValues, PaidBefore, PayPage, StripeView
 from chalicelib.web.views.receipt import CheckingPage, ReceiptOutcome, ReceiptPage
 from chalicelib.web.views.states import StateKind, StatePage
@@ -45,6 +45,7 @@ __all__ = [
     "ReceiptMail",
     "ReceiptOutcome",
     "ReceiptPage",
+    "RefundMail",
     "RenderedMail",
     "StateKind",
     "StatePage",

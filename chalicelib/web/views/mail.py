@@ -66,6 +66,19 @@ class FailedChargeMail:
 
 
 @dataclass(frozen=True, slots=True)
+class RefundMail:
+    """Money that is on its way back to a buyer. `url` is the invoice's page, absolute."""
+
+    merchant: MerchantView
+    amount: Money
+    at: datetime
+    email: str
+    url: str
+    invoice_number: str
+    method: MethodView | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class LinkPausedMail:
     """To the operator: a link takes no payments until `until`. `page_url` is the link's page, absolute."""
 

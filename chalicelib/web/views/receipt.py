@@ -8,6 +8,7 @@ from enum import StrEnum
 
 from chalicelib.domain.money.amounts import Money
 from chalicelib.web.views.common import LaterCharge, MerchantView, MethodView
+from chalicelib.web.views.invoice import PaymentRow
 
 
 class ReceiptOutcome(StrEnum):
@@ -42,6 +43,8 @@ class ReceiptPage:
     cancel_url: str | None = None
     message: str | None = None
     back_url: str | None = None
+    refunds: tuple[PaymentRow, ...] = ()
+    """What of it has gone back since."""
 
 
 @dataclass(frozen=True, slots=True)
