@@ -32,6 +32,7 @@ RECORDS: Final[Mapping[str, Callable[..., Any]]] = {
     "plink": build.link,
     "price": build.price,
     "prod": build.product,
+    "ref": build.refund,
     "sub": build.subscription,
     "txr": build.tax_rate,
 }

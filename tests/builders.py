@@ -23,9 +23,10 @@ from chalicelib.domain.documents.merchants import ApiKey, ConnectionState, Issue
 from chalicelib.domain.documents.methods import Method, StoredMethod
 from chalicelib.domain.documents.parts import Part
 from chalicelib.domain.documents.payments import Payment, Settlement
+from chalicelib.domain.documents.refunds import Movement, Refund
 from chalicelib.domain.documents.subscriptions import Subscription
 from chalicelib.domain.ids import ulid
-from chalicelib.domain.machines import InvoiceStatus, PaymentStatus
+from chalicelib.domain.machines import InvoiceStatus, PaymentStatus, RefundStatus
 from chalicelib.domain.money.amounts import Money
 from chalicelib.domain.totals import compute_totals
 from chalicelib.services.merchants import hash_api_key
@@ -292,6 +293,27 @@ def payment(**changes: Any) -> Payment:
         "booked_at": NOW,
     }
     return Payment(**{**values, **changes})
+
+
+def refund(**changes: Any) -> Refund:
+    """A refund of 8 dollars that went through."""
+    values: dict[str, Any] = {
+        "id": new_id("ref"),
+        "merchant_id": MERCHANT,
+        "payment_id": new_id("pay"),
+        "invoice_id": new_id("inv"),
+        "intent_id": "pi_1",
+        "amount": usd(800),
+        "created_at": NOW,
+        "status": RefundStatus.SUCCEEDED,
+        "reason": "requested_by_customer",
+        "customer_id": new_id("cus"),
+        "stripe_account": "acct_pinewood",
+        "stripe_refund_id": "re_1",
+        "ended_at": NOW,
+        "taken": Movement("txn_2", usd(-800), usd(0), usd(-800)),
+    }
+    return Refund(**{**values, **changes})
 
 
 def settlement(gross: int = 14_800, fee: int = 459) -> Settlement:

@@ -223,6 +223,7 @@ HttpsUrl = Annotated[
 ]
 CustomerId = Annotated[str, id_of("cus")]
 """Checked by the view, which answers 404 for what cannot be one, as for one that does not exist."""
+PaymentId = Annotated[str, _reference("pay", "payment")]
 PriceId = Annotated[str, _reference("price", "price")]
 ProductId = Annotated[str, _reference("prod", "product")]
 TaxRateId = Annotated[str, _reference("txr", "tax rate")]
@@ -254,6 +255,7 @@ def _currency(value: str) -> str:
 
 Amount = Annotated[int, Field(ge=0, le=MAXIMUM_CHARGE)]
 """Minor units, at most eight digits."""
+PositiveAmount = Annotated[int, Field(ge=1, le=MAXIMUM_CHARGE)]
 Quantity = Annotated[int, Field(ge=1, le=999_999)]
 _PERCENT_WORDS: Final = shown(pattern=f"^{_PERCENT.pattern}$", examples=["12.5"])
 DiscountPercent = Annotated[str, AfterValidator(_percent(zero=False)), _PERCENT_WORDS]

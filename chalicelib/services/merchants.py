@@ -36,7 +36,7 @@ SCOPES: Final[frozenset[str]] = frozenset({
     "account:read", "account:write", "products:read", "products:write", "prices:read", "prices:write",
     "tax_rates:read", "tax_rates:write", "payment_links:read", "payment_links:write", "customers:read",
     "customers:write", "checkouts:read", "invoices:read", "subscriptions:read", "subscriptions:write",
-    "payments:read", "events:read", ALL_SCOPES,
+    "payments:read", "refunds:read", "refunds:write", "events:read", ALL_SCOPES,
 })  # fmt: skip
 """What a key can be allowed; `*` is everything, now and later."""
 

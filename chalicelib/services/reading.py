@@ -16,6 +16,7 @@ from chalicelib.domain.documents.invoices import Invoice
 from chalicelib.domain.documents.links import PaymentLink
 from chalicelib.domain.documents.merchants import IssuedKey
 from chalicelib.domain.documents.payments import Payment
+from chalicelib.domain.documents.refunds import Refund
 from chalicelib.domain.documents.subscriptions import Subscription
 from chalicelib.domain.errors import NotFound
 from chalicelib.services.ports import Index, Page, Ports, Record
@@ -32,6 +33,7 @@ _WORDS: Final[Mapping[type[Any], str]] = MappingProxyType(
         PaymentLink: "payment link",
         Price: "price",
         Product: "product",
+        Refund: "refund",
         Subscription: "subscription",
         TaxRate: "tax rate",
     }
@@ -44,6 +46,8 @@ _OWNERS: Final[Mapping[str, tuple[type[Any], Index]]] = MappingProxyType(
         "invoice": (Invoice, Index.BY_INVOICE),
         "payment_link": (PaymentLink, Index.BY_PAYMENT_LINK),
         "product": (Product, Index.BY_PRODUCT),
+        # Found among those of its invoice, which has few payments.
+        "payment": (Payment, Index.BY_INVOICE),
     }
 )
 
@@ -78,7 +82,7 @@ def page(ports: Ports, merchant_id: str, kind: type[R], wanted: PageRequest) -> 
     if wanted.owner is not None:
         owner_kind, index = _OWNERS[wanted.owner[0]]
         owner = read(ports, merchant_id, owner_kind, wanted.owner[1])
-        owner_id = owner.id
+        owner_id = owner.invoice_id if isinstance(owner, Payment) else owner.id
     found: Page[Any] = ports.records.newest(
         kind,
         index,
@@ -90,11 +94,7 @@ def page(ports: Ports, merchant_id: str, kind: type[R], wanted: PageRequest) -> 
     )
     if kind is Invoice and isinstance(owner, Subscription) and not found.has_more:
         found = _with_shared_invoice(ports, found, owner, wanted)
-    kept = tuple(
-        record
-        for record in found.records
-        if record.merchant_id == merchant_id and wanted.status in (None, getattr(record, "status", None))
-    )
+    kept = tuple(record for record in found.records if record.merchant_id == merchant_id and _is_wanted(record, wanted))
     return Page(kept, found.has_more, found.last_id)
 
 
@@ -118,6 +118,12 @@ def _with_shared_invoice(
     if len(found.records) < wanted.limit:
         return Page((*found.records, first), has_more=False, last_id=None)
     return Page(found.records, has_more=True, last_id=found.records[-1].id)
+
+
+def _is_wanted(record: Record, wanted: PageRequest) -> bool:
+    of_payment = wanted.owner[1] if wanted.owner is not None and wanted.owner[0] == "payment" else None
+    same = of_payment in (None, getattr(record, "payment_id", None))
+    return same and wanted.status in (None, getattr(record, "status", None))
 
 
 def events(

@@ -128,7 +128,14 @@ def test_a_payment_has_no_fee_until_stripe_has_said_it(api_world: ApiWorld) -> N
     assert (body["method"], body["payment_method"]) == ("card", {"type": "card", "brand": "visa", "last4": "4242"})
     body = api_world.get(f"/v1/payments/{settled.id}").body
     assert (body["fee"], body["net"]) == (459, 14_341)
-    assert body["settlement"] == {"currency": "usd", "gross": 14_800, "fee": 459, "net": 14_341, "exchange_rate": None}
+    assert body["settlement"] == {
+        "currency": "usd",
+        "gross": 14_800,
+        "refunded": 0,
+        "fee": 459,
+        "net": 14_341,
+        "exchange_rate": None,
+    }
     assert body["stripe"] == {
         "account": "acct_pinewood",
         "payment_intent": "pi_2",

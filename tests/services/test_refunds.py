@@ -12,7 +12,7 @@ from chalicelib.domain.documents.mails import Mail, MailKind
 from chalicelib.domain.documents.merchants import ConnectionState
 from chalicelib.domain.documents.payments import Payment
 from chalicelib.domain.documents.refunds import Refund, RefundOwner
-from chalicelib.domain.errors import InvalidValue, NotFound, StateConflict, TillError
+from chalicelib.domain.errors import InvalidValue, StateConflict, TillError
 from chalicelib.domain.machines import PaymentStatus
 from chalicelib.handlers.mail_composer import compose
 from chalicelib.services.ports import MadeStatus, ProviderBusy, ProviderRefused, ProviderUnavailable
@@ -167,9 +167,9 @@ def test_what_is_under_way_counts_as_taken(shop: Shop) -> None:
 
 def test_another_merchants_payment_is_not_there(shop: Shop) -> None:
     payment = shop.pay()
-    with pytest.raises(NotFound):
+    with pytest.raises(InvalidValue):
         create_refund(shop.ports, "mer_other", AskedRefund(payment.id), actor="api:test")
-    assert isinstance(refused(shop, "pay_unknown", None), NotFound)
+    assert refused(shop, "pay_unknown", None).param == "payment"
     assert creates(shop) == []
 
 

@@ -10,11 +10,13 @@ from chalicelib.handlers.api import (
     events,
     links,
     money,
+    refunds,
     subscriptions,
 )
 from chalicelib.handlers.api.blueprint import api
 
 __all__ = [
     "account", "api", "api_keys", "billing", "catalogue", "customers", "documentation", "events", "links", "money",
+    "refunds",
     "subscriptions",
 ]  # fmt: skip

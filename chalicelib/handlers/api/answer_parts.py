@@ -21,6 +21,7 @@ PaymentId = Annotated[str, id_of("pay")]
 PaymentLinkId = Annotated[str, id_of("plink")]
 PriceId = Annotated[str, id_of("price")]
 ProductId = Annotated[str, id_of("prod")]
+RefundId = Annotated[str, id_of("ref")]
 SubscriptionId = Annotated[str, id_of("sub")]
 TaxRateId = Annotated[str, id_of("txr")]
 

@@ -14,7 +14,12 @@ from chalicelib.domain.billing.charges import FirstPeriod
 from chalicelib.domain.billing.recurrence import Frequency
 from chalicelib.domain.documents.invoices import Collection, CollectionBlock, Source
 from chalicelib.domain.documents.merchants import ConnectionState
-from chalicelib.domain.machines import CheckoutStatus, InvoiceStatus, PartState, PaymentStatus, SubscriptionStatus
+from chalicelib.domain.machines import (
+    CheckoutStatus,
+    InvoiceStatus,
+    PartState,
+    SubscriptionStatus,
+)
 from chalicelib.domain.pricing import PriceModel
 from chalicelib.handlers.api.answer_parts import (
     AccountId,
@@ -34,7 +39,6 @@ from chalicelib.handlers.api.answer_parts import (
     LocalTime,
     Metadata,
     Minor,
-    PaymentId,
     PaymentLinkId,
     PaymentMethod,
     Percent,
@@ -55,6 +59,9 @@ from chalicelib.handlers.api.answer_parts import (
 from chalicelib.handlers.api.key_answers import ApiKey as ApiKey
 from chalicelib.handlers.api.key_answers import NewApiKey as NewApiKey
 from chalicelib.handlers.api.keywords import shown
+from chalicelib.handlers.api.money_answers import Payment as Payment
+from chalicelib.handlers.api.money_answers import Refund as Refund
+from chalicelib.handlers.api.money_answers import Settlement as Settlement
 
 
 class Connection(TypedDict):
@@ -311,50 +318,6 @@ class Preview(TypedDict):
     """Invoices to come, nearest first."""
 
     data: list[Upcoming]
-
-
-class Settlement(TypedDict):
-    """What Stripe put onto the merchant's balance, in the balance's currency."""
-
-    currency: Currency
-    gross: Minor
-    fee: Minor
-    net: Minor
-    exchange_rate: str | None
-
-
-class StripeIds(TypedDict):
-    """Where to find the payment at Stripe."""
-
-    account: str | None
-    payment_intent: str
-    charge: str | None
-    balance_transaction: str | None
-
-
-class Payment(TypedDict):
-    """Money that came in, or should have."""
-
-    id: PaymentId
-    object: Literal["payment"]
-    created_at: Time
-    metadata: Metadata
-    status: PaymentStatus
-    amount: Minor
-    currency: Currency
-    fee: Annotated[Minor | None, shown("Stripe's fee; null until Stripe has captured the payment.")]
-    net: Annotated[Minor | None, shown("Amount less fee; null until Stripe has captured the payment.")]
-    settlement: Settlement | None
-    refunded: Minor
-    method: Annotated[str | None, shown(examples=["card"])]
-    payment_method: PaymentMethod | None
-    invoice: InvoiceId
-    customer: CustomerId | None
-    subscription: SubscriptionId | None
-    payment_link: PaymentLinkId | None
-    decline_code: str | None
-    source: Source
-    stripe: StripeIds
 
 
 class Event(TypedDict):

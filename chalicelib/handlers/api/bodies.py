@@ -17,7 +17,9 @@ from chalicelib.handlers.api_types import (
     Email,
     Language,
     Metadata,
+    PaymentId,
     Phone,
+    PositiveAmount,
     Scope,
     StatementName,
     TimeZone,
@@ -26,6 +28,7 @@ from chalicelib.handlers.api_types import (
 from chalicelib.services.account import AccountChanges
 from chalicelib.services.customers import CustomerChanges, NewCustomer
 from chalicelib.services.links import LinkChanges, NewLink
+from chalicelib.services.refunds.asking import AskedRefund
 
 Name = Annotated[str, text(200)]
 Message = Annotated[str, text(2000, lines=True)]
@@ -162,6 +165,19 @@ class CancelBody(Body):
     """When a subscription ends."""
 
     at: Literal["period_end", "now"]
+
+
+class RefundBody(Body):
+    """A refund. Without `amount` all that is left of the payment goes back."""
+
+    payment: PaymentId
+    amount: PositiveAmount | None = None
+    reason: Literal["duplicate", "fraudulent", "requested_by_customer"] | None = None
+    metadata: Metadata | None = None
+
+    def to_domain(self) -> AskedRefund:
+        """What is asked for."""
+        return AskedRefund(self.payment, self.amount, self.reason, self.metadata or {})
 
 
 class NothingBody(Body):

@@ -39,6 +39,7 @@ PREFIXES: Final[Mapping[str, str]] = {
     "payment_link": "plink",
     "price": "price",
     "product": "prod",
+    "refund": "ref",
     "subscription": "sub",
     "tax_rate": "txr",
 }

@@ -14,6 +14,7 @@ from chalicelib.domain.documents.merchants import ApiKey, Merchant
 from chalicelib.domain.documents.methods import Method
 from chalicelib.domain.documents.parts import Part
 from chalicelib.domain.documents.payments import Payment
+from chalicelib.domain.documents.refunds import Refund
 from chalicelib.domain.documents.subscriptions import Subscription
 from chalicelib.domain.ids import page_token
 from chalicelib.domain.machines import CheckoutStatus, InvoiceStatus
@@ -286,17 +287,9 @@ def payment_out(payment: Payment) -> answers.Payment:
         "status": payment.status,
         "amount": payment.amount.minor,
         "currency": payment.amount.currency,
-        "fee": None if settled is None else settled.fee.minor,
-        "net": None if settled is None else settled.net.minor,
-        "settlement": None
-        if settled is None
-        else {
-            "currency": settled.net.currency,
-            "gross": settled.gross.minor,
-            "fee": settled.fee.minor,
-            "net": settled.net.minor,
-            "exchange_rate": None if settled.exchange_rate is None else f"{settled.exchange_rate:f}",
-        },
+        "fee": minor(payment.fee),
+        "net": minor(payment.net),
+        "settlement": _settlement_out(payment),
         "refunded": minor(payment.refunded) or 0,
         "method": None if payment.method is None else payment.method.kind,
         "payment_method": _method_out(payment.method),
@@ -311,6 +304,46 @@ def payment_out(payment: Payment) -> answers.Payment:
             "payment_intent": payment.intent_id,
             "charge": payment.charge_id,
             "balance_transaction": None if settled is None else settled.balance_transaction,
+        },
+    }
+
+
+def _settlement_out(payment: Payment) -> answers.Settlement | None:
+    settled, returned = payment.settlement, payment.returned
+    if settled is None or payment.fee is None or payment.net is None:
+        return None
+    return {
+        "currency": settled.net.currency,
+        "gross": settled.gross.minor,
+        "refunded": 0 if returned is None else -returned.gross.minor,
+        "fee": payment.fee.minor,
+        "net": payment.net.minor,
+        "exchange_rate": None if settled.exchange_rate is None else f"{settled.exchange_rate:f}",
+    }
+
+
+def refund_out(refund: Refund) -> answers.Refund:
+    """A refund."""
+    return {
+        "id": refund.id,
+        "object": "refund",
+        "created_at": time_out(refund.created_at),
+        "metadata": dict(refund.metadata),
+        "status": refund.status,
+        "amount": refund.amount.minor,
+        "currency": refund.amount.currency,
+        "payment": refund.payment_id,
+        "invoice": refund.invoice_id,
+        "customer": refund.customer_id,
+        "reason": refund.reason,
+        "failure_reason": refund.failure_reason,
+        "made_at": "stripe" if refund.from_stripe else "api",
+        "ended_at": None if refund.ended_at is None else time_out(refund.ended_at),
+        "stripe": {
+            "account": refund.stripe_account,
+            "refund": refund.stripe_refund_id,
+            "balance_transaction": None if refund.taken is None else refund.taken.id,
+            "failure_balance_transaction": None if refund.given_back is None else refund.given_back.id,
         },
     }
 

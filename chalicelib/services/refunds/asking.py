@@ -13,7 +13,7 @@ from chalicelib.domain.documents.invoices import Invoice
 from chalicelib.domain.documents.merchants import ConnectionState, Merchant
 from chalicelib.domain.documents.payments import Payment
 from chalicelib.domain.documents.refunds import FIRST_LOOK, Refund
-from chalicelib.domain.errors import InvalidValue, NotFound, TillError
+from chalicelib.domain.errors import InvalidValue, TillError
 from chalicelib.domain.ids import time_of
 from chalicelib.domain.money.amounts import Money
 from chalicelib.domain.money.currency import step
@@ -48,8 +48,8 @@ def create_refund(
     """Set the money aside and have Stripe send it back; the refund as far as it has come.
 
     It is `pending` where Stripe has not said yet what became of it, and `failed` where Stripe refused it. `refund_id`
-    names this one intention: asked again under it, the refund that was made then goes on. Raises NotFound (the payment
-    is not the merchant's), StateConflict (not paid, in dispute, or nothing left), InvalidValue (more than is left) and
+    names this one intention: asked again under it, the refund that was made then goes on. Raises InvalidValue (there is
+    no such payment of the merchant's, or less is left), StateConflict (not paid, in dispute, or nothing left) and
     TillError `not_ready_to_transact` (the account is not ours to use any more); then nothing was sent or written.
     """
     begun = None if refund_id is None else ports.records.find(Refund, refund_id)
@@ -75,7 +75,7 @@ def _set_aside(ports: Ports, merchant_id: str, asked: AskedRefund, actor: str, r
     now = ports.clock.now()
     payment, merchant = ports.records.find_many([(Payment, asked.payment_id), (Merchant, merchant_id)])
     if payment is None or merchant is None or payment.merchant_id != merchant_id:
-        raise NotFound("payment")
+        raise InvalidValue("There is no such payment.", "payment")
     if merchant.connection is ConnectionState.DISCONNECTED or merchant.stripe_account != payment.stripe_account:
         raise _not_connected()
     amount = payment.left if asked.minor is None else Money(asked.minor, payment.amount.currency)
@@ -84,12 +84,13 @@ def _set_aside(ports: Ports, merchant_id: str, asked: AskedRefund, actor: str, r
         raise InvalidValue(
             f"An amount of {amount.currency} is a multiple of {step(amount.currency)}.", "amount", "invalid_value"
         )
-    invoice = ports.records.get(Invoice, payment.invoice_id)
+    invoice = ports.records.find(Invoice, payment.invoice_id)
     refund = _new(ports, payment, amount, asked, now, refund_id)
     writes: list[Write] = [Insert(refund), Update(reserved)]
     if refund.timer is not None:
         writes.append(SetTimer(refund.timer))
-    told = happened(ports.ids, "refund.created", refund, now=now, actor=actor, beside=[reserved, invoice])
+    beside = [reserved] if invoice is None else [reserved, invoice]
+    told = happened(ports.ids, "refund.created", refund, now=now, actor=actor, beside=beside)
     commit(ports, [*writes, told])
     return written(refund)
 
