@@ -11,7 +11,7 @@ from chalicelib import wiring
 from chalicelib.domain.documents.payments import Payment
 from chalicelib.domain.documents.refunds import Refund
 from chalicelib.services.merchants import create_api_key
-from chalicelib.services.ports import MadeStatus, ProviderRefused, ProviderUnavailable
+from chalicelib.services.ports import MadeStatus, ProviderRefused, ProviderUnavailable, StoreUnavailable
 from tests import builders as build
 from tests.handlers.conftest import ApiWorld
 from tests.services.shop import ACCOUNT, Shop
@@ -157,17 +157,53 @@ def test_what_stripe_refuses_has_failed_with_its_reason(api: ApiWorld, shop: Sho
     assert (answer.status, answer.body["status"], answer.body["failure_reason"]) == (201, "failed", "charge_disputed")
 
 
-@pytest.mark.parametrize(
-    ("code", "status", "told"),
-    [("account_invalid", 409, "not_ready_to_transact"), ("api_key", 503, "provider_unavailable")],
-)
-def test_a_stripe_that_does_not_listen_is_no_refund(
-    api: ApiWorld, shop: Shop, paid: Payment, code: str, status: int, told: str
+def test_a_stripe_account_that_is_gone_refunds_nothing_and_says_so_each_time(
+    api: ApiWorld, shop: Shop, paid: Payment
 ) -> None:
-    shop.stripe.fail("create_refund", ProviderRefused(code, "no", reached=False))
-    answer = api.post("/v1/refunds", {"payment": paid.id})
-    assert (answer.status, answer.code) == (status, told)
+    shop.stripe.fail("create_refund", ProviderRefused("account_invalid", "no", reached=False))
+    for _ in range(2):
+        answer = api.post("/v1/refunds", {"payment": paid.id}, headers={"Idempotency-Key": "one"})
+        assert (answer.status, answer.code) == (409, "not_ready_to_transact")
+    assert len(shop.refunds()) == 1
     assert api.get(f"/v1/payments/{paid.id}").body["status"] == "succeeded"
+
+
+@pytest.mark.parametrize("effect", [True, False])
+def test_the_same_key_refunds_once_whatever_became_of_the_first_request(
+    api: ApiWorld, shop: Shop, paid: Payment, effect: bool
+) -> None:
+    shop.stripe.fail("create_refund", StoreUnavailable("the program broke here"), effect=effect)
+    asked: dict[str, Any] = {"headers": {"Idempotency-Key": "refund of order 7"}}
+    body = {"payment": paid.id, "amount": 800}
+    assert api.post("/v1/refunds", body, **asked).status == 503
+    shop.after(seconds=61)
+    done = api.post("/v1/refunds", body, **asked)
+    assert (done.status, done.body["status"]) == (201, "succeeded")
+    again = api.post("/v1/refunds", body, **asked)
+    assert (again.status, again.body) == (201, done.body)
+    assert [refund.id for refund in shop.refunds()] == [done.body["id"]]
+    assert [made.amount.minor for made in shop.stripe.refunds.of_account(ACCOUNT)] == [800]
+    assert api.post("/v1/refunds", {**body, "amount": 801}, **asked).code == "idempotency_key_reused"
+
+
+def test_under_a_key_the_answer_is_the_refund_asked_for_and_not_one_found_on_the_way(
+    api: ApiWorld, shop: Shop, paid: Payment
+) -> None:
+    shop.stripe.refund_in_dashboard(ACCOUNT, paid.intent_id, 10_000)
+    answer = api.post("/v1/refunds", {"payment": paid.id}, headers={"Idempotency-Key": "all of it"})
+    assert (answer.status, answer.body["status"], answer.body["made_at"]) == (201, "failed", "api")
+    assert api.post("/v1/refunds", {"payment": paid.id}, headers={"Idempotency-Key": "all of it"}).body == answer.body
+    rest = api.post("/v1/refunds", {"payment": paid.id}, headers={"Idempotency-Key": "the rest"})
+    assert (rest.body["status"], rest.body["amount"]) == ("succeeded", 4_800)
+
+
+def test_while_nobody_knows_the_same_key_gives_the_same_answer(api: ApiWorld, shop: Shop, paid: Payment) -> None:
+    shop.stripe.fail("create_refund", ProviderUnavailable("lost"), effect=True)
+    asked: dict[str, Any] = {"headers": {"Idempotency-Key": "one"}}
+    first = api.post("/v1/refunds", {"payment": paid.id}, **asked)
+    assert (first.status, first.body["status"]) == (201, "pending")
+    assert api.post("/v1/refunds", {"payment": paid.id}, **asked).body == first.body
+    assert len(shop.stripe.calls_of("create_refund")) == 1
 
 
 def test_a_refund_that_fails_later_is_told_with_its_reason(api: ApiWorld, shop: Shop, paid: Payment) -> None:

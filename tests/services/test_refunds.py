@@ -217,18 +217,27 @@ def test_the_dashboard_was_quicker_so_its_refund_is_booked_and_ours_released(sho
     assert shop.refund(payment).amount == usd(4_800)
 
 
-@pytest.mark.parametrize(
-    ("code", "told"), [("account_invalid", "not_ready_to_transact"), ("api_key", "provider_unavailable")]
-)
-def test_a_first_request_turned_away_at_the_door_is_released(shop: Shop, code: str, told: str) -> None:
+def test_a_first_request_to_an_account_that_is_gone_is_released_and_refused_again_when_asked_again(shop: Shop) -> None:
     payment = shop.pay()
-    shop.stripe.fail("create_refund", ProviderRefused(code, "no", reached=False))
-    with pytest.raises(TillError) as refusal:
-        shop.refund(payment, 800)
-    assert refusal.value.code == told
+    shop.stripe.fail("create_refund", ProviderRefused("account_invalid", "no", reached=False))
+    refund_id = shop.ids.new("ref", shop.clock.now())
+    for _ in range(2):
+        with pytest.raises(TillError) as refusal:
+            shop.refund(payment, 800, refund_id)
+        assert refusal.value.code == "not_ready_to_transact"
     assert state(shop, payment) == ("succeeded", 0, 0, 14_800)
     [refund] = shop.refunds()
-    assert (refund.status, refund.failure_reason) == ("failed", code)
+    assert (refund.status, refund.failure_reason, len(creates(shop))) == ("failed", "account_invalid", 1)
+
+
+def test_a_key_of_ours_that_stripe_does_not_take_leaves_the_refund_until_it_is_mended(shop: Shop) -> None:
+    payment = shop.pay()
+    shop.stripe.fail("create_refund", ProviderRefused("api_key", "revoked", reached=False))
+    assert shop.refund(payment, 800).status == "pending"
+    assert state(shop, payment) == ("processing_refund", 800, 0, 14_800)
+    shop.after(minutes=1)
+    shop.settle()
+    assert state(shop, payment) == ("partially_refunded", 0, 800, 14_000)
 
 
 @pytest.mark.parametrize("operation", ["find_refunds", "create_refund"])

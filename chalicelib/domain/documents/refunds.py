@@ -13,6 +13,8 @@ from chalicelib.domain.money.amounts import Money
 
 REASONS: Final = ("duplicate", "fraudulent", "requested_by_customer")
 """The reasons that Stripe takes (docs.stripe.com/api/refunds/create)."""
+TURNED_AWAY: Final = frozenset({"account_invalid", "permission"})
+"""Stripe's codes where the merchant's account is not ours to use any more (docs.stripe.com/error-codes)."""
 FIRST_LOOK: Final = timedelta(minutes=1)
 """After how long somebody else looks what became of a refund: by then no request that made it is still running."""
 LONGEST_WAIT: Final = timedelta(hours=6)
@@ -73,6 +75,12 @@ class Refund:
     def is_unanswered(self) -> bool:
         """Whether Stripe has yet to say that it made it, or that it will not."""
         return self.status is RefundStatus.PENDING and self.stripe_refund_id is None
+
+    @property
+    def was_turned_away(self) -> bool:
+        """Whether it came to nothing because Stripe did not let us near the account."""
+        ended = self.status is RefundStatus.FAILED and self.stripe_refund_id is None
+        return ended and self.failure_reason in TURNED_AWAY
 
     def looked_at(self, now: datetime) -> Refund:
         """With the next look written down, each wait twice as long as the one before."""

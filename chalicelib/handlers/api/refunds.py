@@ -48,7 +48,14 @@ def post_refund(call: ApiCall) -> answers.Refund:
     from chalicelib.handlers.api_types import read_body
 
     body = read_body(RefundBody, json_object(call.raw_body, call.content_type))
-    return refund_out(create_refund(call.ports, call.merchant_id, body.to_domain(), actor=call.actor))
+    asked, refund_id = body.to_domain(), call.effect_id("ref")
+    return call.once(
+        Refund,
+        refund_out,
+        lambda: create_refund(call.ports, call.merchant_id, asked, actor=call.actor, refund_id=refund_id),
+        # Refunds made in Stripe's dashboard may be booked on the way; a refusal must be one again when asked again.
+        final=lambda refund: refund.id == refund_id and not (refund.is_unanswered or refund.was_turned_away),
+    )
 
 
 @api.route("/v1/refunds/{refund_id}", methods=["GET"], content_types=[])

@@ -50,25 +50,26 @@ def create_refund(
     It is `pending` where Stripe has not said yet what became of it, and `failed` where Stripe refused it. `refund_id`
     names this one intention: asked again under it, the refund that was made then goes on. Raises InvalidValue (there is
     no such payment of the merchant's, or less is left), StateConflict (not paid, in dispute, or nothing left) and
-    TillError `not_ready_to_transact` (the account is not ours to use any more); then nothing was sent or written.
+    TillError `not_ready_to_transact` (the account is not ours to use any more); no money goes back then.
     """
     begun = None if refund_id is None else ports.records.find(Refund, refund_id)
     refund = begun or until_won(ports, lambda: _set_aside(ports, merchant_id, asked, actor, refund_id))
-    if not refund.is_unanswered:
-        return refund
+    if refund.is_unanswered:
+        refund = _as_far_as_it_comes(ports, refund, actor, asked_before=begun is not None)
+    if refund.was_turned_away:
+        raise _not_connected()
+    return refund
+
+
+def _as_far_as_it_comes(ports: Ports, refund: Refund, actor: str, *, asked_before: bool) -> Refund:
     try:
-        if begun is not None:
+        if asked_before:
             return look_and_make(ports, refund, actor=actor)
         return make(ports, refund, actor=actor, asked_before=False)
-    except (ProviderUnavailable, ProviderBusy):
-        # Nobody knows, or it was not its turn yet: its timer stands, and whoever comes next asks Stripe first.
+    except (ProviderUnavailable, ProviderBusy, ProviderRefused):
+        # Nobody knows, or it was not its turn, or an operator must mend a key first: unless it was released, its timer
+        # stands, and whoever comes next asks Stripe before doing anything.
         return ports.records.get(Refund, refund.id)
-    except ProviderRefused as refused:
-        stands = ports.records.get(Refund, refund.id)
-        if stands.is_unanswered:
-            # An earlier request may have got through, so this one being turned away at the door says nothing.
-            return stands
-        raise _turned_away(refused) from refused
 
 
 def _set_aside(ports: Ports, merchant_id: str, asked: AskedRefund, actor: str, refund_id: str | None) -> Refund:
@@ -120,12 +121,3 @@ def _not_connected() -> TillError:
         "not_ready_to_transact",
         "The Stripe account that took this payment is not connected any more. Refund it in Stripe's dashboard.",
     )
-
-
-def _turned_away(refused: ProviderRefused) -> TillError:
-    """Why Stripe did not listen: the connection, which the merchant can mend, or this deployment's key."""
-    if refused.code == "api_key":
-        return TillError(
-            "provider_unavailable", "Stripe does not take this deployment's key, so nothing was asked of it. Try later."
-        )
-    return _not_connected()

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from chalicelib.domain.documents.invoices import Invoice
 from chalicelib.domain.documents.payments import Payment
-from chalicelib.domain.documents.refunds import Refund
+from chalicelib.domain.documents.refunds import TURNED_AWAY, Refund
 from chalicelib.domain.documents.timers import Timer
 from chalicelib.domain.machines import RefundAction
 from chalicelib.services.facts import happened
@@ -75,7 +75,8 @@ def make(ports: Ports, refund: Refund, *, actor: str, asked_before: bool = True)
     """The refund after asking Stripe for it. `asked_before`: an earlier request for it may have got through.
 
     Raises ProviderUnavailable (the outcome is unknown), ProviderBusy (nothing happened, and it stays set aside) and
-    ProviderRefused where it was turned away at the door: it is released then, unless it was `asked_before`.
+    ProviderRefused where it was turned away at the door. Then it is released where the account is not ours any more,
+    unless it was `asked_before`; for our own key an operator can mend, and it stays set aside until then.
     """
     request = NewRefund(refund.intent_id, refund.amount, metadata_of(refund), refund.reason)
     try:
@@ -88,7 +89,7 @@ def make(ports: Ports, refund: Refund, *, actor: str, asked_before: bool = True)
             _take_another_key(ports, refund)
             raise ProviderUnavailable(str(refused)) from refused
         if not refused.reached:
-            if not asked_before:
+            if not asked_before and refused.code in TURNED_AWAY:
                 _release(ports, refund, refused.code, actor)
             raise
         # Most likely the dashboard was quicker: what it sent back is booked before anything is released.
