@@ -53,11 +53,12 @@ INTENT_EVENTS: Final = frozenset({
     "payment_intent.canceled",
 })  # fmt: skip
 CHARGE_EVENTS: Final = frozenset({"charge.updated"})
+CHARGE_REFUNDED: Final = "charge.refunded"
 REFUND_EVENTS: Final = frozenset({
     "refund.created",
     "refund.updated",
     "refund.failed",
-    "charge.refunded",
+    CHARGE_REFUNDED,
     "charge.refund.updated",
 })  # fmt: skip
 """Several tell of one refund, and of some the charge alone does (docs.stripe.com/api/events/types)."""
@@ -150,8 +151,15 @@ def _timer(row: StripeEvent) -> Timer:
 
 
 def _hint(notice: Notice) -> dict[str, Any]:
-    """What is kept of an event's object: the ids alone, since everything else is asked of Stripe."""
-    return {key: notice.object[key] for key in ("id", "payment_intent") if isinstance(notice.object.get(key), str)}
+    """What is kept of an event's object: its ids, and of a refund what tells that it is no news.
+
+    Everything else is asked of Stripe.
+    """
+    kept = {key: notice.object[key] for key in ("id", "payment_intent") if isinstance(notice.object.get(key), str)}
+    if notice.type not in REFUND_EVENTS:
+        return kept
+    told = {"status": str, "amount_refunded": int}
+    return kept | {key: notice.object[key] for key, kind in told.items() if type(notice.object.get(key)) is kind}
 
 
 def _intent_id(type_: str, data: Mapping[str, Any]) -> str | None:
@@ -268,21 +276,33 @@ def _apply_charge(ports: Ports, merchant: Merchant, whose: IntentOwner, row: Str
 
 
 def _apply_refund(ports: Ports, merchant: Merchant, whose: IntentOwner, row: StripeEvent) -> str:
-    refund_owner, payment = ports.records.find_many(
-        [(RefundOwner, refund_owner_id(str(row.data_object.get("id", "")))), (Payment, whose.payment_id)]
-    )
-    if refund_owner is not None:
-        refund = ports.records.get(Refund, refund_owner.refund_id)
-        if refund.status in (RefundStatus.FAILED, RefundStatus.CANCELED) and refund.given_back is not None:
-            commit(ports, [], _done(row, "known before"))
-            return "known before"
+    payment = ports.records.find(Payment, whose.payment_id)
     if payment is None and not _booked_now(ports, merchant, whose, row):
         commit(ports, [], _done(row, "nothing was paid"))
         return "nothing was paid"
+    if payment is not None and _is_no_news(ports, payment, row):
+        commit(ports, [], _done(row, "known before"))
+        return "known before"
     intent_id = _intent_id(row.type, row.data_object) or ""
     made = ports.stripe.find_refunds(merchant.stripe_account, intent_id=intent_id)
     book_refunds(ports, whose.payment_id, made, actor=ACTOR, also=_done(row, f"{len(made)} refunds taken over"))
     return "applied"
+
+
+def _is_no_news(ports: Ports, payment: Payment, row: StripeEvent) -> bool:
+    """Whether a refund's event tells what is booked already, so that Stripe need not be asked.
+
+    What became of a refund after the event has an event of its own.
+    """
+    if row.type == CHARGE_REFUNDED:
+        return not payment.set_aside and row.data_object.get("amount_refunded") == payment.gone_back.minor
+    whose = ports.records.find(RefundOwner, refund_owner_id(str(row.data_object.get("id", ""))))
+    refund = None if whose is None else ports.records.find(Refund, whose.refund_id)
+    if refund is None or refund.taken is None:
+        return False
+    if refund.status in (RefundStatus.FAILED, RefundStatus.CANCELED):
+        return refund.given_back is not None
+    return refund.status is RefundStatus.SUCCEEDED and row.data_object.get("status") == RefundStatus.SUCCEEDED
 
 
 def _booked_now(ports: Ports, merchant: Merchant, whose: IntentOwner, row: StripeEvent) -> bool:

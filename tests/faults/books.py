@@ -14,9 +14,10 @@ from chalicelib.domain.documents.invoices import Invoice
 from chalicelib.domain.documents.mails import Mail, MailState
 from chalicelib.domain.documents.merchants import NumberSeries
 from chalicelib.domain.documents.payments import Payment
+from chalicelib.domain.documents.refunds import Refund
 from chalicelib.domain.documents.subscriptions import Subscription
 from chalicelib.domain.documents.timers import Timer, TimerKind
-from chalicelib.domain.machines import CheckoutStatus, InvoiceStatus
+from chalicelib.domain.machines import CheckoutStatus, InvoiceStatus, RefundStatus
 from chalicelib.services.checking import check_invariants
 from tests.faults.world import World
 
@@ -47,6 +48,7 @@ class Books:
         """
         found = [
             *self._money(settled=settled),
+            *self._refunds(),
             *self._periods(),
             *self._mails(most=MOST_MAILS + (2 if deaths_in_a_row else 0)),
             *self._work(),
@@ -75,16 +77,40 @@ class Books:
         found += [f"{intent} charged {times} times" for intent, times in charges.items() if times != 1]
         per_part = Counter((i["metadata"]["till_invoice"], i["metadata"]["till_part"][0]) for i in self.intents)
         found += [f"part {part} paid {times} times" for part, times in per_part.items() if times != 1]
+        gone: Counter[str] = Counter()
+        for refund in self.world.at_stripe("refund"):
+            gone[refund["payment_intent"]] += refund["amount"] if refund["status"] == "succeeded" else 0
         paid: Counter[str] = Counter()
+        arrived: Counter[str] = Counter()
         for payment in payments:
-            paid[payment.invoice_id] += payment.amount.minor
+            arrived[payment.invoice_id] += payment.amount.minor
+            paid[payment.invoice_id] += payment.amount.minor - gone[payment.intent_id]
             if settled and payment.settlement is None:
                 found.append(f"{payment.id} was never settled")
         for invoice in invoices:
             if invoice.paid.minor != paid[invoice.id]:
                 found.append(f"{invoice.number} says {invoice.paid.minor}, its payments {paid[invoice.id]}")
-            if (invoice.status is InvoiceStatus.PAID) != (invoice.paid == invoice.totals.total):
-                found.append(f"{invoice.number} is {invoice.status} with {invoice.paid.minor}")
+            if (invoice.status is InvoiceStatus.PAID) != (arrived[invoice.id] == invoice.totals.total.minor):
+                found.append(f"{invoice.number} is {invoice.status} with {arrived[invoice.id]}")
+        return found
+
+    def _refunds(self) -> list[str]:
+        """Ours and Stripe's are the same, none is above what was paid, and each buyer was told once of what came."""
+        ours = Counter((r.stripe_refund_id, r.amount.minor, str(r.status)) for r in self.all(Refund))
+        theirs = Counter((r["id"], r["amount"], r["status"]) for r in self.world.at_stripe("refund"))
+        refused = Counter({fact: n for fact, n in ours.items() if fact[0] is None and fact[2] == "failed"})
+        found = []
+        if ours - refused != theirs:
+            found.append(f"refunds {ours - refused - theirs} only with us, {theirs - ours} only at Stripe")
+        for charge in self.world.at_stripe("charge"):
+            if charge["amount_refunded"] > charge["amount"]:
+                found.append(f"{charge['id']} went back {charge['amount_refunded']} of {charge['amount']}")
+        named = Counter(r["metadata"]["till_refund"] for r in self.world.at_stripe("refund") if r["metadata"])
+        found += [f"{refund} was made {times} times" for refund, times in named.items() if times != 1]
+        mails = Counter(mail.about_id for mail in self.all(Mail) if mail.kind == "refund")
+        for refund in self.all(Refund):
+            if refund.status is RefundStatus.SUCCEEDED and mails[refund.id] != 1:
+                found.append(f"{refund.id} has {mails[refund.id]} mails")
         return found
 
     def _periods(self) -> list[str]:
@@ -126,6 +152,9 @@ class Books:
         for checkout in self.all(Checkout):
             if checkout.status is CheckoutStatus.OPEN:
                 wanted.add(Timer(TimerKind.EXPIRE_CHECKOUT, checkout.id, checkout.merchant_id, checkout.expires_at))
+        for refund in self.all(Refund):
+            if refund.status is RefundStatus.PENDING:
+                wanted.add(Timer(TimerKind.FINISH_REFUND, refund.id, refund.merchant_id, refund.look_at))
         now = self.world.clock.now()
         found = [f"nothing will do {timer.key}" for timer in wanted - self.timers]
         found += [f"nobody wants {timer.key}" for timer in self.timers - wanted]
@@ -138,7 +167,10 @@ class Books:
     def _told(self) -> list[str]:
         """Each fact is told once."""
         told = Counter((event.type, event.object_id) for event in self.events)
-        once = ("checkout.completed", "checkout.expired", "invoice.issued", "invoice.paid", "payment.succeeded")
+        once = (
+            *("checkout.completed", "checkout.expired", "invoice.issued", "invoice.paid", "payment.succeeded"),
+            *("refund.created", "refund.succeeded", "refund.failed"),
+        )
         found = [
             f"{type_} of {record} told {n} times" for (type_, record), n in told.items() if type_ in once and n > 1
         ]
@@ -146,6 +178,8 @@ class Books:
             (Checkout, CheckoutStatus.COMPLETED, "checkout.completed"),
             (Checkout, CheckoutStatus.EXPIRED, "checkout.expired"),
             (Invoice, InvoiceStatus.PAID, "invoice.paid"),
+            (Refund, RefundStatus.SUCCEEDED, "refund.succeeded"),
+            (Refund, RefundStatus.FAILED, "refund.failed"),
         ):
             found += [
                 f"{type_} of {record.id} never told"

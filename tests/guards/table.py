@@ -28,6 +28,9 @@ INTAKE = ("tests/services/test_intake.py",)
 PAYING = ("tests/services/test_invoice_paying.py",)
 CATALOGUE = ("tests/services/test_catalogue_lines.py",)
 MADE = ("tests/services/test_subscribing.py",)
+REFUND = ("tests/services/test_refunds.py",)
+REPORTS = ("tests/services/test_refund_reports.py",)
+SUMS = ("tests/domain/test_refund_sums.py",)
 STORE = ("tests/contract", "tests/storage/test_dynamodb_local.py", "tests/storage/test_races.py")
 
 KEYED = ("tests/services/test_keyed_calls.py",)
@@ -42,6 +45,10 @@ _INTENTS = "chalicelib/services/payments/intents.py"
 _SUBSCRIBING = "chalicelib/services/subscribing.py"
 _INTAKE = "chalicelib/services/intake.py"
 _LINES = "chalicelib/services/catalogue/lines.py"
+_PAYMENTS = "chalicelib/domain/documents/payments.py"
+_ASKING = "chalicelib/services/refunds/asking.py"
+_MAKING = "chalicelib/services/refunds/making.py"
+_RETURNS = "chalicelib/services/refunds/booking.py"
 _TRANSACTION = "chalicelib/storage/transaction.py"
 
 GUARDS: tuple[Guard, ...] = (
@@ -297,6 +304,166 @@ GUARDS: tuple[Guard, ...] = (
         "repeats is not None and repeats.frequency is not price.frequency:",
         "False:",
         CATALOGUE,
+    ),
+    # --- refunds
+    Guard("no more is refunded than is left", _PAYMENTS, "if amount > self.left:", "if False:", SUMS + REFUND),
+    Guard("nothing is refunded of nothing", _PAYMENTS, "if self.left.minor <= 0:", "if False:", SUMS + REFUND),
+    Guard(
+        "only a payment that arrived is refunded",
+        _PAYMENTS,
+        "        PAYMENT.next(self.status, PaymentAction.START_REFUND)\n",
+        "",
+        SUMS + REFUND,
+    ),
+    Guard(
+        "what is set aside counts as taken",
+        _PAYMENTS,
+        "return self.amount - self.gone_back - self.set_aside",
+        "return self.amount - self.gone_back",
+        SUMS + REFUND,
+    ),
+    Guard(
+        "setting aside is on the payment's version",
+        _ASKING,
+        "writes: list[Write] = [Insert(refund), Update(reserved)]",
+        "writes: list[Write] = [Insert(refund)]",
+        REFUND,
+    ),
+    Guard(
+        "setting aside leaves a timer",
+        _ASKING,
+        "    if refund.timer is not None:\n        writes.append(SetTimer(refund.timer))\n",
+        "",
+        REFUND,
+    ),
+    Guard(
+        "another merchant's payment",
+        _ASKING,
+        "if payment is None or merchant is None or payment.merchant_id != merchant_id:",
+        "if payment is None or merchant is None:",
+        ("tests/handlers/test_api_refunds.py",),
+    ),
+    Guard(
+        "a payment of an account that is gone",
+        _ASKING,
+        "if merchant.connection is ConnectionState.DISCONNECTED or merchant.stripe_account != payment.stripe_account:",
+        "if False:",
+        REFUND,
+    ),
+    Guard(
+        "one intention is one refund",
+        _ASKING,
+        "begun = None if refund_id is None else ports.records.find(Refund, refund_id)",
+        "begun = None; refund_id = None",
+        REFUND,
+    ),
+    Guard(
+        "Stripe's list is read before a refund is asked for again",
+        _MAKING,
+        "refund = _looked_up(ports, refund, actor)\n    return make(",
+        "return make(",
+        REFUND,
+    ),
+    Guard(
+        "a refund's key stays the same",
+        _MAKING,
+        'return f"refund-{refund.id}-{refund.keys_used}"',
+        "import uuid; return str(uuid.uuid4())",
+        REFUND,
+    ),
+    Guard(
+        "a key under which Stripe failed is left behind",
+        _MAKING,
+        "commit(ports, [Update(replace(fresh, keys_used=fresh.keys_used + 1))])",
+        "pass",
+        REFUND,
+    ),
+    Guard(
+        "a later request turned away at the door releases nothing",
+        _MAKING,
+        "if not asked_before and refused.code in TURNED_AWAY:",
+        "if True:",
+        REFUND,
+    ),
+    Guard(
+        "a refund's list is read before it is released",
+        _MAKING,
+        "        refund = _looked_up(ports, refund, actor)\n        return _release(",
+        "        return _release(",
+        REFUND,
+    ),
+    Guard("only what is unanswered is released", _MAKING, "if not fresh.is_unanswered:", "if False:", REFUND + REPORTS),
+    Guard(
+        "a stale refund timer does nothing",
+        _MAKING,
+        "if refund is None or refund.look_at != timer.due:",
+        "if refund is None:",
+        REFUND,
+    ),
+    Guard("a refund timer waits for its time", _MAKING, "if timer.due > now:", "if False:", REFUND),
+    Guard(
+        "a refund of Stripe's is booked by its own id",
+        _RETURNS,
+        "if owner is None:\n        # Metadata",
+        "if True:\n        # Metadata",
+        REPORTS,
+    ),
+    Guard(
+        "a refund's owner is put with its booking",
+        _RETURNS,
+        "        writes.append(Insert(whose))\n",
+        "",
+        REFUND + REPORTS,
+    ),
+    Guard(
+        "metadata find only the refund that waits",
+        _RETURNS,
+        "ours = hinted is not None and hinted.is_unanswered and hinted.payment_id == payment_id",
+        "ours = hinted is not None",
+        REPORTS,
+    ),
+    Guard(
+        "metadata find only a refund of that amount",
+        _RETURNS,
+        "hinted if ours and hinted.amount == made.amount else None",
+        "hinted if ours else None",
+        REPORTS,
+    ),
+    Guard(
+        "the invoice is lowered with the refund",
+        _RETURNS,
+        "        writes.append(Update(invoice))\n",
+        "",
+        REFUND,
+    ),
+    Guard(
+        "what came back makes room first",
+        _RETURNS,
+        "key=lambda each: (each.status not in _GIVEN_UP, each.created_at)",
+        "key=lambda each: (each.status in _GIVEN_UP, each.created_at)",
+        REPORTS,
+    ),
+    Guard(
+        "a refund of another intent",
+        _RETURNS,
+        "if made.intent_id != payment.intent_id:",
+        "if False:",
+        REPORTS,
+    ),
+    Guard("refunds above the payment", _RETURNS, "if payment.gone_back > payment.amount:", "if False:", REPORTS),
+    Guard(
+        "a movement on the balance counts once",
+        _RETURNS,
+        "if old is None and new is not None:",
+        "if new is not None:",
+        REFUND + REPORTS,
+    ),
+    Guard(
+        "a refund's report and its done are one",
+        _RETURNS,
+        "_book_one(ports, payment_id, ordered[-1], actor, also)",
+        "_book_one(ports, payment_id, ordered[-1], actor, ())",
+        REPORTS,
     ),
     # --- the database's promises
     Guard(

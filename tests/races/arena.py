@@ -27,7 +27,6 @@ from chalicelib.domain.documents.merchants import INVOICE_SERIES, NumberSeries, 
 from chalicelib.domain.documents.payments import Payment
 from chalicelib.domain.documents.subscriptions import Subscription
 from chalicelib.domain.documents.timers import SHARDS, Timer, TimerKind
-from chalicelib.domain.machines import PaymentStatus
 from chalicelib.domain.money.amounts import Money
 from chalicelib.gateways.ids import RandomIds
 from chalicelib.gateways.pauses import RandomPauses
@@ -36,6 +35,7 @@ from chalicelib.gateways.stripe.ledger import StripeLedger
 from chalicelib.services.billing.charging import charge_invoice
 from chalicelib.services.billing.issuing import billing_timer, issue_due
 from chalicelib.services.checking import check_invariants
+from chalicelib.services.checking.books import NOT_BOOKED
 from chalicelib.services.checkouts.submit import Ending, Submit, Submitted, submit
 from chalicelib.services.intake import Notice, receive
 from chalicelib.services.links import NewLink, create_link
@@ -196,6 +196,10 @@ class Arena:
         """From now on Stripe does what it is asked to, and its answers to an operation never come."""
         self.sandbox.misbehave(Misbehaviour(operation, status=None, effect=True, times=100))
 
+    def drop_requests(self, operation: str) -> None:
+        """From now on requests for an operation never reach Stripe."""
+        self.sandbox.misbehave(Misbehaviour(operation, status=None, effect=False, times=100))
+
     def behave(self, subscription: Subscription, behaves: str) -> None:
         """What the card of a subscription does from now on."""
         assert subscription.method is not None
@@ -283,7 +287,7 @@ class Arena:
         assert Counter(charge["payment_intent"] for charge in self.charged()) == Counter(
             intent["id"] for intent in self.succeeded()
         )
-        booked = [each.intent_id for each in self.all(Payment) if each.status is PaymentStatus.SUCCEEDED]
+        booked = [each.intent_id for each in self.all(Payment) if each.status not in NOT_BOOKED]
         assert sorted(booked) == sorted(intent["id"] for intent in self.succeeded())
         report = check_invariants(self.inspection, self._ledger, self.clock.now())
         assert [str(violation) for violation in report.violations] == []

@@ -92,6 +92,15 @@ def test_the_card_for_it_refunds_at_once_and_fails_later_with_the_money_back_on_
     assert (again.amount, again.status) == (4900, "succeeded")
 
 
+def test_whoever_asks_after_its_time_is_told_how_a_refund_ended_before_any_event_was_delivered(bench: Bench) -> None:
+    made = refund(bench, "pm_card_pendingRefund")
+    bench.clock.advance(timedelta(minutes=9))
+    assert look(bench, made.id).status == "pending"
+    bench.clock.advance(timedelta(minutes=1))
+    assert look(bench, made.id).status == "succeeded"
+    assert bench.types()[-2:] == ["refund.updated", "charge.refund.updated"]
+
+
 def test_a_refund_goes_the_ways_that_stripe_documents_and_no_other(bench: Bench) -> None:
     made = refund(bench, "pm_card_pendingRefund")
     assert bench.sandbox.move_refund(made.id, "requires_action")["status"] == "requires_action"

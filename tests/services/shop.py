@@ -31,6 +31,7 @@ from chalicelib.services.merchants import create_merchant
 from chalicelib.services.ports import (
     Intent,
     MadeRefund,
+    MadeStatus,
     OutgoingMail,
     ProviderBusy,
     ProviderUnavailable,
@@ -190,11 +191,14 @@ class Shop:
 
     def refund_notice(self, type_: str, made: MadeRefund, event_id: str = "evt_1", **changes: Any) -> Notice:
         """An event of Stripe's about a refund, or about the charge that it is of."""
-        data: dict[str, Any] = {
-            "id": made.charge_id if type_ == "charge.refunded" else made.id,
-            "payment_intent": made.intent_id,
-            "metadata": dict(made.metadata),
-        }
+        data: dict[str, Any] = {"payment_intent": made.intent_id}
+        if type_ == "charge.refunded":
+            given_up = (MadeStatus.FAILED, MadeStatus.CANCELED)
+            mine = (each for each in self.stripe.refunds.of_account(ACCOUNT) if each.intent_id == made.intent_id)
+            back = sum(each.amount.minor for each in mine if each.status not in given_up)
+            data |= {"id": made.charge_id, "metadata": {}, "amount_refunded": back}
+        else:
+            data |= {"id": made.id, "metadata": dict(made.metadata), "status": str(made.status)}
         fields = {"account": ACCOUNT, "livemode": False, "object": data} | changes
         return Notice(event_id, type_, **fields)
 

@@ -14,21 +14,25 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
 from chalicelib import wiring
 from chalicelib.domain.documents.invoices import Invoice
+from chalicelib.domain.documents.payments import Payment
 from chalicelib.domain.documents.subscriptions import Subscription
-from chalicelib.domain.errors import StateConflict
+from chalicelib.domain.errors import InvalidValue, StateConflict
 from chalicelib.domain.machines import InvoiceStatus, SubscriptionStatus
 from chalicelib.services.checking import check_invariants
 from chalicelib.services.checkouts.submit import Ending
 from chalicelib.services.invoices.paying import PayInvoice, pay_invoice
 from chalicelib.services.ports import Index, ProviderRefused, QueueName, Service
+from chalicelib.services.refunds.asking import AskedRefund, create_refund
 from chalicelib.services.subscriptions import cancel
 from infra.local.dynamodb_local import DynamoDbLocal
 from infra.local.faults import Fault, FaultKind, Killed
+from infra.local.stripe_sandbox.faults import StripeFault
 from tests.conftest import make_tables
 from tests.faults.seam import WatchedSeam
 from tests.faults.shop import NOT_DONE, Case, Shop
@@ -46,6 +50,8 @@ CARDS = (
     "pm_card_visa",
     "pm_card_visa",
     "pm_card_mastercard",
+    "pm_card_pendingRefund",
+    "pm_card_refundFail",
     "pm_card_chargeDeclined",
     "pm_card_chargeDeclinedInsufficientFunds",
 )
@@ -189,6 +195,35 @@ class Soak:
                 )
                 self.counts["invoices opened by buyers"] += 1
 
+    def merchant(self, chance: random.Random) -> None:
+        """Sends money back, here or in Stripe's dashboard: some of it, all of it, or more than there is."""
+        time.sleep(0.15)
+        if not self.cases:
+            return
+        checkout = self.shop.checkout(chance.choice(self.cases))
+        found = self.world.ports.records.newest(Payment, Index.BY_INVOICE, checkout.invoice_id, limit=1).records
+        if not found:
+            return
+        payment = found[0]
+        minor = chance.choice((None, 100, 800, payment.amount.minor // 2, payment.amount.minor))
+        if chance.random() < 0.3 and payment.charge_id is not None:
+            with suppress(StripeFault):
+                self.world.sandbox.create_refund(payment.charge_id, minor)
+                self.counts["refunds in the dashboard"] += 1
+            return
+
+        def ask() -> None:
+            with suppress(InvalidValue, StateConflict):
+                create_refund(
+                    self.world.ports,
+                    payment.merchant_id,
+                    AskedRefund(payment.id, minor, "requested_by_customer"),
+                    actor="api",
+                )
+                self.counts["refunds"] += 1
+
+        self.shop.live(ask)
+
     # --- the world
 
     def clerk(self, chance: random.Random) -> None:
@@ -223,7 +258,8 @@ class Soak:
 
     def run(self, minutes: float) -> None:
         """Everything at once, for so long."""
-        parts = (self.buyer, self.buyer, self.buyer, self.visitor, self.clerk, self.clerk, self.stripe, self.clock)
+        people = (self.buyer, self.buyer, self.buyer, self.visitor, self.merchant)
+        parts = (*people, self.clerk, self.clerk, self.stripe, self.clock)
         self.weather.share = SHARE
         threads = [self.forever(part, SEED + number) for number, part in enumerate((*parts, self.restart))]
         until = time.monotonic() + minutes * 60

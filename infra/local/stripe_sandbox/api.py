@@ -20,6 +20,7 @@ from infra.local.stripe_sandbox.misbehaviour import Misbehaviour, Misbehaviours
 from infra.local.stripe_sandbox.parameter_checker import check_parameters
 from infra.local.stripe_sandbox.parameter_types import shape_of
 from infra.local.stripe_sandbox.public_views import public_view
+from infra.local.stripe_sandbox.refund_endings import end_waiting
 from infra.local.stripe_sandbox.reply_walker import faults_in_reply
 from infra.local.stripe_sandbox.routes import Route, find_route
 from infra.local.stripe_sandbox.world import Ledger, Origin, World, new_id
@@ -238,6 +239,8 @@ class Api:
             return broken or Answer(500, {}, origin.request_id)
         with self._world.lock:
             try:
+                # What the bank does to a refund waits for nobody to ask or to be told.
+                end_waiting(self._world, caller.ledger)
                 call = Call(self._world, caller.ledger, params, path, origin, caller.publishable)
                 made = route.endpoint(call)
                 answer = self._finish(call, made)
