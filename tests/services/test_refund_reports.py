@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import permutations
 from typing import Any
@@ -10,11 +11,20 @@ import pytest
 
 from chalicelib.domain.documents.intake import StripeEvent
 from chalicelib.domain.documents.payments import Payment
-from chalicelib.domain.documents.refunds import RefundOwner
+from chalicelib.domain.documents.refunds import Refund, RefundOwner
 from chalicelib.services.checkouts.submit import Ending
 from chalicelib.services.event_sweep import sweep_events
 from chalicelib.services.payments.matching import PaymentMismatch
-from chalicelib.services.ports import ListedEvent, MadeRefund, MadeStatus, NewRefund, ProviderUnavailable
+from chalicelib.services.ports import (
+    ListedEvent,
+    MadeRefund,
+    MadeStatus,
+    NewRefund,
+    ProviderRefused,
+    ProviderUnavailable,
+    Update,
+    Write,
+)
 from tests.services.shop import ACCOUNT, Shop, usd
 
 
@@ -41,6 +51,7 @@ def test_a_refund_made_in_stripes_dashboard_is_booked_and_told(shop: Shop) -> No
     assert (refund.status, refund.from_stripe, refund.stripe_refund_id) == ("succeeded", True, made.id)
     assert (refund.amount, refund.customer_id, refund.created_at) == (usd(4_800), payment.customer_id, made.created_at)
     assert sums(shop) == ("partially_refunded", 0, 4_800, 10_000)
+    assert [(row.state, row.result) for row in shop.store.all(StripeEvent)] == [("done", "1 refunds taken over")]
     assert shop.event_types()[-2:] == ["refund.created", "refund.succeeded"]
     shop.settle()
     assert len(shop.mailer.sent) == 2
@@ -165,6 +176,55 @@ def test_a_refund_that_carries_our_words_and_another_amount_is_not_taken_for_our
     shop.settle()
     assert sums(shop) == ("partially_refunded", 0, 1_300, 13_500)
     assert sorted(refund.from_stripe for refund in shop.refunds()) == [False, True]
+
+
+def test_a_refund_that_carries_the_words_of_one_that_is_done_is_another(shop: Shop) -> None:
+    payment = shop.pay()
+    first = shop.refund(payment, 800)
+    copied = NewRefund(payment.intent_id, usd(800), {"till_merchant": "mer_pinewood", "till_refund": first.id})
+    made = shop.stripe.refunds.make(ACCOUNT, copied)
+    shop.tell(shop.refund_notice("refund.created", made))
+    assert sums(shop) == ("partially_refunded", 0, 1_600, 13_200)
+    assert [(refund.from_stripe, refund.stripe_refund_id) for refund in shop.refunds()] == [
+        (False, first.stripe_refund_id),
+        (True, made.id),
+    ]
+
+
+def test_a_refund_that_a_webhook_books_while_it_is_being_released_stays_booked(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    payment = shop.pay()
+    refund_id = shop.ids.new("ref", shop.clock.now())
+    words = {"till_merchant": "mer_pinewood", "till_refund": refund_id}
+    shop.stripe.fail("create_refund", ProviderRefused("charge_disputed", "no"))
+    commit, quicker = shop.store.commit, list[str]()
+
+    def is_release(write: Write) -> bool:
+        return isinstance(write, Update) and isinstance(write.record, Refund) and write.record.status == "failed"
+
+    def beaten(operation_id: str, writes: Sequence[Write]) -> None:
+        if any(is_release(write) for write in writes) and not quicker:
+            made = shop.stripe.refunds.make(ACCOUNT, NewRefund(payment.intent_id, usd(800), words))
+            quicker.append(shop.tell(shop.refund_notice("refund.created", made)))
+        commit(operation_id, writes)
+
+    monkeypatch.setattr(shop.store, "commit", beaten)
+    assert shop.refund(payment, 800, refund_id).status == "succeeded"
+    assert quicker == ["applied"]
+    assert sums(shop) == ("partially_refunded", 0, 800, 14_000)
+
+
+def test_a_refund_of_another_intent_is_kept_for_a_person(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    payment = shop.pay()
+    made = dashboard(shop, payment, 800)
+    others = [replace(made, intent_id="pi_of_another")]
+    monkeypatch.setattr(shop.stripe, "find_refunds", lambda account, intent_id: others)
+    shop.left_broken = "Stripe said what it never says"
+    with pytest.raises(PaymentMismatch):
+        shop.tell(shop.refund_notice("refund.created", made))
+    assert sums(shop) == ("succeeded", 0, 0, 14_800)
+    assert shop.refunds() == []
 
 
 def test_a_refund_that_cannot_be_the_payments_is_kept_for_a_person(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
