@@ -15,7 +15,7 @@ from infra.local.tables import TEMPLATE, create_tables, drop_tables
 TABLES = {
     name: resource
     for name, resource in json.loads(TEMPLATE.read_text(encoding="utf-8"))["Resources"].items()
-    if resource["Type"] == "AWS::DynamoDB::Table"
+    if resource.get("Type") == "AWS::DynamoDB::Table"
 }
 NAMES = {"RecordsTable": "rec", "EventsTable": "eve", "TimersTable": "tim"}
 
