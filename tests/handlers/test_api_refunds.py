@@ -36,6 +36,7 @@ def paid(shop: Shop) -> Payment:
 @pytest.fixture
 def api(api_world: ApiWorld, shop: Shop) -> ApiWorld:
     """The API with a key of the shop's merchant."""
+    api_world.store = shop.store
     api_world.key = create_api_key(shop.ports, shop.merchant.id, ["*"])
     return api_world
 
@@ -101,10 +102,10 @@ def test_net_falls_by_what_went_back_and_the_fee_stays(api: ApiWorld, shop: Shop
 def test_an_amount_that_cannot_go_back_is_refused_and_nothing_is_sent(
     api: ApiWorld, shop: Shop, paid: Payment, amount: object, status: int, code: str, param: str
 ) -> None:
-    before = dict(shop.store._rows)
+    before = api.contents()
     answer = api.post("/v1/refunds", {"payment": paid.id, "amount": amount})
     assert (answer.status, answer.code, answer.errors) == (status, code, {param: code})
-    assert dict(shop.store._rows) == before
+    assert api.contents() == before
     assert shop.stripe.calls_of("create_refund") == []
 
 
@@ -244,7 +245,6 @@ def test_a_payments_refunds_do_not_show_those_of_another_payment_of_its_invoice(
         build.refund(merchant_id=shop.merchant.id, payment_id=each.id, invoice_id=mine.invoice_id)
         for each in (mine, beside)
     ]
-    api.store = shop.store
     api.put(mine, beside, *made)
     shop.left_broken = "records were put in by hand"
     found = api.get(f"/v1/refunds?payment={beside.id}").body["data"]
