@@ -18,7 +18,9 @@ def client_of(control: Control) -> Client:
     return Client(f"{info['base_url']}/v1/openapi.json", info["api_key"])
 
 
-def test_a_program_written_from_the_document_sells_and_reads_what_was_paid(control: Control, phone: Page) -> None:
+def test_a_program_written_from_the_document_sells_reads_what_was_paid_and_gives_half_back(
+    control: Control, phone: Page
+) -> None:
     api = client_of(control)
     link = shopkeeper.sell(api)
     assert (link["due_today"]["total"], link["completed_payments"]) == (9_000, 0)
@@ -26,6 +28,13 @@ def test_a_program_written_from_the_document_sells_and_reads_what_was_paid(contr
     control.settle()
     payment = shopkeeper.payment_of(api, link)
     assert (payment["status"], payment["amount"], payment["fee"]) == ("succeeded", 9_000, 291)
+    refund = shopkeeper.give_half_back(api, payment)
+    assert (refund["payment"], refund["amount"]) == (payment["id"], 4_500)
+    control.settle()
+    payment = shopkeeper.payment_of(api, link)
+    assert (payment["status"], payment["amount"], payment["refunded"]) == ("partially_refunded", 9_000, 4_500)
+    [charge] = control.stripe("charges")
+    assert (charge["amount"], charge["amount_refunded"]) == (9_000, 4_500)
     types = shopkeeper.what_happened(api)
     since = [name for name in types[types.index("product.created") :] if not name.startswith(("customer", "checkout"))]
     assert since == [
@@ -36,6 +45,8 @@ def test_a_program_written_from_the_document_sells_and_reads_what_was_paid(contr
         "invoice.paid",
         "payment.succeeded",
         "payment.settled",
+        "refund.created",
+        "refund.succeeded",
     ]
 
 

@@ -21,6 +21,11 @@ def payment_of(api: Client, link: Any) -> Any:
     return api.call("get_payment", payment_id=listed["id"])
 
 
+def give_half_back(api: Client, payment: Any) -> Any:
+    """A refund of half of a payment."""
+    return api.call("create_refund", payment=payment["id"], amount=payment["amount"] // 2)
+
+
 def what_happened(api: Client) -> list[str]:
     """The types of all events, oldest first, however many pages they take."""
     types: list[str] = []
