@@ -26,6 +26,9 @@ strings. In updates, a field that is absent stays as it is, null clears it, and 
 
 **Answers.** Times are RFC 3339 in UTC. Fields may be added at any time. Every answer has a `Request-Id`.
 
+**Retries.** Give a POST that writes an `Idempotency-Key`: sent again with the same body it is done once, and gets the
+same answer for 24 hours. While the first is under way the answer is a 409 with `Retry-After`.
+
 **Lists** are newest first. Give `next_cursor` as `cursor` for the next page; a cursor belongs to its list, filters and
 key.
 
