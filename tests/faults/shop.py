@@ -281,19 +281,26 @@ class Shop:
     def hear(self) -> int:
         """Everything that Stripe has to tell, newest first; how many were taken."""
         self.world.sandbox.deliver_due()
+        return sum(self.told(self.notice(event)) for event in self.untold())
+
+    def untold(self) -> list[Any]:
+        """The events that Stripe still has to tell, newest first."""
         oldest = (self.world.clock.now() - TELLS_FOR).timestamp()
-        waiting = [
+        return [
             event
             for event in reversed(self.world.at_stripe("event"))
             if event["id"] not in self._taken_in and event["created"] >= oldest and event["type"] not in ECHOES
         ]
-        return sum(self.told(self.notice(event)) for event in waiting)
 
     # --- the clock's work
 
     def sweep(self) -> object:
         """What the schedule rule starts every five minutes."""
         return jobs.sweep(_TICK, None)
+
+    def catch_up(self) -> object:
+        """What the schedule rule starts every night: Stripe's own list of events is read."""
+        return jobs.catch_up(_TICK, None)
 
     def work_on(self, queue: QueueName, message: Message) -> None:
         """A worker gets a message. Raises StoreUnavailable where it says that the message must come back."""

@@ -14,7 +14,9 @@ from chalicelib.domain.money.amounts import Money
 from chalicelib.gateways.stripe.gateway import StripeGateway
 from chalicelib.services.ports import (
     Intent,
+    MadeRefund,
     NewIntent,
+    NewRefund,
 )
 from tests.gateways.stripe_worlds import GatewaySettings
 
@@ -106,6 +108,23 @@ def charge_body(**changes: Any) -> dict[str, Any]:
     }
 
 
+def refund_body(**changes: Any) -> dict[str, Any]:
+    return {
+        "id": "re_1",
+        "object": "refund",
+        "amount": 2_000,
+        "currency": "usd",
+        "status": "succeeded",
+        "created": 1_799_928_000,
+        "charge": "ch_1",
+        "payment_intent": "pi_1",
+        "reason": None,
+        "balance_transaction": None,
+        "metadata": {"till_refund": "ref_1"},
+        **changes,
+    }
+
+
 class Waits:
     """Records each wait instead of waiting."""
 
@@ -130,3 +149,8 @@ def create(script: Script, sleep: Callable[[float], None] = lambda _: None) -> I
 
 def confirm(script: Script) -> Intent:
     return gateway(script).confirm_off_session("acct_1", "pi_1", payment_method_id="pm_1", key="confirm-1")
+
+
+def refund(script: Script) -> MadeRefund:
+    sought = NewRefund("pi_1", Money(2_000, "usd"), {"till_refund": "ref_1"}, None)
+    return gateway(script).create_refund("acct_1", sought, key="refund-1")

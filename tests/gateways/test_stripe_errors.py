@@ -25,6 +25,8 @@ from tests.gateways.stripe_script import (
     gateway,
     intent_body,
     ok,
+    refund,
+    refund_body,
 )
 
 
@@ -105,6 +107,27 @@ def test_a_refusal_is_not_tried_again_and_keeps_stripes_code(answer: Answer, cod
         create(script)
     assert refusal.value.code == code
     assert len(script.sent) == 1
+
+
+@pytest.mark.parametrize(
+    ("answer", "reached"),
+    [
+        (REVOKED, False),
+        (error(403, type="invalid_request_error"), False),
+        (error(403, type="invalid_request_error", code="account_invalid"), False),
+        (error(400, type="invalid_request_error", code="charge_already_refunded"), True),
+        (error(400, type="invalid_request_error"), True),
+        (error(404, type="invalid_request_error", code="resource_missing"), True),
+    ],
+)
+def test_a_refusal_says_whether_the_endpoint_looked_at_what_was_asked(answer: Answer, reached: bool) -> None:
+    with pytest.raises(ProviderRefused) as refusal:
+        refund(Script(answer))
+    assert refusal.value.reached is reached
+
+
+def test_a_refund_that_has_no_status_is_done() -> None:
+    assert refund(Script(ok(refund_body(status=None)))).status == "succeeded"
 
 
 def test_reads_are_tried_again_too() -> None:

@@ -6,11 +6,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from chalicelib.services.ports import KeySpent, ProviderUnavailable
+from chalicelib.services.ports import KeySpent, NewRefund, ProviderUnavailable
 from infra.local.stripe_sandbox import Misbehaviour
-from tests.gateways.stripe_buyers import confirm, customer, intent, new_intent
+from tests.gateways.stripe_buyers import confirm, customer, intent, new_intent, usd
 from tests.gateways.stripe_script import BROKEN, Script, create, error, intent_body, ok
 from tests.gateways.stripe_script import confirm as confirm_scripted
+from tests.gateways.stripe_script import refund as refund_scripted
 from tests.gateways.stripe_worlds import ACCOUNT, SandboxWorld
 
 REPLAYED = error(500, {"Idempotent-Replayed": "true"}, type="api_error")
@@ -35,6 +36,13 @@ def test_a_replayed_failure_of_a_confirm_is_not_tried_again() -> None:
     with pytest.raises(KeySpent):
         confirm_scripted(script)
     assert keys(script) == ["confirm-1", "confirm-1"]
+
+
+def test_a_replayed_failure_of_a_refund_is_not_tried_again_nor_made_under_another_key() -> None:
+    script = Script(BROKEN, REPLAYED)
+    with pytest.raises(KeySpent):
+        refund_scripted(script)
+    assert keys(script) == ["refund-1", "refund-1"]
 
 
 def test_an_intent_is_looked_for_and_then_made_under_a_fresh_key() -> None:
@@ -80,6 +88,17 @@ def test_a_500_of_a_confirm_is_told_and_its_key_is_of_no_more_use(world: Sandbox
     now = world.gateway.retrieve_intent(ACCOUNT, made.id)
     assert (now.status == "succeeded") is effect
     assert len(world.charge_ids()) == effect
+
+
+@pytest.mark.parametrize("effect", [False, True])
+def test_a_500_of_a_refund_is_told_and_its_key_is_of_no_more_use(world: SandboxWorld, effect: bool) -> None:
+    paid = confirm(world, intent(world))
+    sought = NewRefund(paid.id, usd(2_000), {"till_refund": "ref_1"}, None)
+    world.sandbox.misbehave(Misbehaviour("POST /v1/refunds", status=500, effect=effect))
+    for _ in range(2):
+        with pytest.raises(KeySpent):
+            world.gateway.create_refund(ACCOUNT, sought, key="refund-1")
+    assert [made.amount for made in world.gateway.find_refunds(ACCOUNT, intent_id=paid.id)] == [usd(2_000)] * effect
 
 
 @pytest.mark.parametrize("effect", [False, True])

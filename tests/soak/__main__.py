@@ -19,13 +19,16 @@ from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
 from chalicelib import wiring
+from chalicelib.domain.documents.intake import EventSweep, event_sweep_id
 from chalicelib.domain.documents.invoices import Invoice
+from chalicelib.domain.documents.merchants import Merchant
 from chalicelib.domain.documents.payments import Payment
 from chalicelib.domain.documents.subscriptions import Subscription
 from chalicelib.domain.errors import InvalidValue, StateConflict
 from chalicelib.domain.machines import InvoiceStatus, SubscriptionStatus
 from chalicelib.services.checking import check_invariants
 from chalicelib.services.checkouts.submit import Ending
+from chalicelib.services.event_sweep import sweep_events
 from chalicelib.services.invoices.paying import PayInvoice, pay_invoice
 from chalicelib.services.ports import Index, ProviderRefused, QueueName, Service
 from chalicelib.services.refunds.asking import AskedRefund, create_refund
@@ -56,6 +59,9 @@ CARDS = (
     "pm_card_chargeDeclinedInsufficientFunds",
 )
 GOES_BAD = ("pm_card_chargeCustomerFail", "pm_card_visa", "pm_card_visa")
+
+MOST_UNTOLD = 100
+"""Nobody buys while Stripe has more events than this to tell: the one thread that tells them would never catch up."""
 
 
 class Weather(WatchedSeam):
@@ -105,6 +111,7 @@ class Soak:
         self.broken: list[str] = []
         self.cases: list[Case] = []
         self._taking = threading.Lock()
+        self._merchant = self.world.ports.records.get(Merchant, "mer_pinewood")
 
     def forever(self, work: Callable[[random.Random], None], seed: int) -> threading.Thread:
         """A thread that does something until the soak is over, and notes what nobody expected."""
@@ -131,6 +138,9 @@ class Soak:
 
     def buyer(self, chance: random.Random) -> None:
         """Opens a link and presses the button until it is paid, or goes away."""
+        if len(self.shop.untold()) > MOST_UNTOLD:
+            self.over.wait(0.5)
+            return
         link = self.shop.monthly if chance.random() < 0.6 else self.shop.one_time
         case = self.shop.buyer(link, chance.choice(CARDS))
         for _ in range(4):
@@ -237,6 +247,21 @@ class Soak:
                     self.shop.live(lambda queue=queue, message=message: self.shop.work_on(queue, message))
         time.sleep(0.1)
 
+    def night(self, chance: random.Random) -> None:
+        """The daily look at Stripe's own list, begun anew until it has come to its end.
+
+        The clock outruns the three days for which Stripe tells an event again.
+        """
+        self.over.wait(0.3)
+        if self.world.clock.now() - self._caught_up_to() >= timedelta(days=1):
+            ports = self.world.ports
+            self.shop.live(lambda: sweep_events(ports, self._merchant.id, direct_merchant_id=None))
+
+    def _caught_up_to(self) -> datetime:
+        sweep_id = event_sweep_id(self._merchant.id, self._merchant.created_at)
+        sweep = self.world.ports.records.find(EventSweep, sweep_id)
+        return (sweep and sweep.swept_to) or START
+
     def stripe(self, chance: random.Random) -> None:
         """Tells what happened, newest first, some of it twice."""
         self.shop.hear()
@@ -245,8 +270,14 @@ class Soak:
         time.sleep(0.3)
 
     def clock(self, chance: random.Random) -> None:
-        """Goes on by hours, now and then by days."""
+        """Goes on by hours, now and then by days; waits for a daily look that is three weeks behind.
+
+        Stripe's list goes back a month (docs.stripe.com/api/events/list), which is gone in a minute here.
+        """
         time.sleep(0.5)
+        if self.world.clock.now() - self._caught_up_to() > timedelta(days=21):
+            self.counts["waits for the night"] += 1
+            return
         self.world.clock.advance(timedelta(hours=chance.choice((1, 1, 2, 2, 3, 6, 12, 30))))
 
     def restart(self, chance: random.Random) -> None:
@@ -259,7 +290,7 @@ class Soak:
     def run(self, minutes: float) -> None:
         """Everything at once, for so long."""
         people = (self.buyer, self.buyer, self.buyer, self.visitor, self.merchant)
-        parts = (*people, self.clerk, self.clerk, self.stripe, self.clock)
+        parts = (*people, self.clerk, self.clerk, self.night, self.stripe, self.clock)
         self.weather.share = SHARE
         threads = [self.forever(part, SEED + number) for number, part in enumerate((*parts, self.restart))]
         until = time.monotonic() + minutes * 60
@@ -282,6 +313,7 @@ class Soak:
         for _ in range(4):
             self.shop.settle()
             self.world.clock.advance(timedelta(hours=25))
+            self.shop.catch_up()
         self.shop.settle()
 
 

@@ -12,7 +12,7 @@ from datetime import timedelta
 from typing import Any
 
 from chalicelib import wiring
-from chalicelib.services.ports import Intent
+from chalicelib.services.ports import Intent, MadeRefund
 from tests.handlers.conftest import SETTINGS
 from tests.services.shop import ACCOUNT, Shop
 
@@ -34,6 +34,17 @@ def event(intent: Intent, type_: str, event_id: str = "evt_1", **changes: Any) -
     if type_.startswith("charge."):
         charge_id = "ch_none" if intent.charge is None else intent.charge.id
         data = {"id": charge_id, "object": "charge", "payment_intent": intent.id, "metadata": dict(intent.metadata)}
+    return _about(data, type_, event_id) | changes
+
+
+def refund_event(shop: Shop, made: MadeRefund, type_: str, event_id: str) -> dict[str, Any]:
+    """An event's body about a refund as it is now, or about the charge that it is of."""
+    told = shop.refund_notice(type_, made).object
+    kind = "charge" if type_ == "charge.refunded" else "refund"
+    return _about({**told, "object": kind}, type_, event_id)
+
+
+def _about(data: Mapping[str, Any], type_: str, event_id: str) -> dict[str, Any]:
     return {
         "id": event_id,
         "object": "event",
@@ -45,7 +56,7 @@ def event(intent: Intent, type_: str, event_id: str = "evt_1", **changes: Any) -
         "pending_webhooks": 1,
         "request": {"id": None, "idempotency_key": None},
         "type": type_,
-    } | changes
+    }
 
 
 @dataclass
