@@ -8,7 +8,7 @@ from typing import Any, Final, TypedDict
 from chalicelib.domain.billing.wallclock import zone_of
 from chalicelib.domain.documents.merchants import ConnectionState, Merchant
 from chalicelib.domain.errors import TillError
-from chalicelib.services.facts import describe, happened
+from chalicelib.services.facts import changed, describe
 from chalicelib.services.ports import Ports, Update
 from chalicelib.services.saving import commit, until_won, written
 
@@ -72,9 +72,7 @@ def update_account(ports: Ports, merchant_id: str, changes: AccountChanges, *, a
         after = replace(before, **changes)
         if after == before:
             return before
-        old = describe(before)
-        previous = {name: old[name] for name, value in describe(after).items() if old[name] != value}
-        told = happened(ports.ids, "account.updated", after, now=ports.clock.now(), actor=actor, previous=previous)
+        told = changed(ports.ids, "account.updated", before, after, now=ports.clock.now(), actor=actor)
         commit(ports, [Update(after), told])
         return written(after)
 

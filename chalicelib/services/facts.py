@@ -40,6 +40,13 @@ def happened(
     return Append(Event(ids.new("evt", now), record.merchant_id, type_, now, actor, record.id, data))
 
 
+def changed(ids: Ids, type_: str, before: Record, after: Record, *, now: datetime, actor: str) -> Append:
+    """The write that tells of a change together with what it changed, by the names that the API uses."""
+    old = describe(before)
+    previous = {name: old[name] for name, value in describe(after).items() if old[name] != value}
+    return happened(ids, type_, after, now=now, actor=actor, previous=previous)
+
+
 def instant(at: datetime | None) -> str | None:
     """RFC 3339 in UTC, to the second."""
     return None if at is None else at.strftime("%Y-%m-%dT%H:%M:%SZ")

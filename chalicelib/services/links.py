@@ -18,7 +18,7 @@ from chalicelib.domain.money.currency import is_currency
 from chalicelib.domain.totals import Totals
 from chalicelib.services.account import require_ready
 from chalicelib.services.catalogue.lines import LineOrder, copied_lines
-from chalicelib.services.facts import describe, happened, instant
+from chalicelib.services.facts import changed, describe, happened, instant
 from chalicelib.services.ports import Insert, Ports, Update
 from chalicelib.services.reading import read
 from chalicelib.services.saving import commit, until_won, written
@@ -158,10 +158,7 @@ def overviews(ports: Ports, merchant_id: str, links: Sequence[PaymentLink]) -> l
 
 
 def _save(ports: Ports, before: PaymentLink, after: PaymentLink, actor: str) -> PaymentLink:
-    old, new = describe(before), describe(after)
-    previous = {name: old[name] for name in old if old[name] != new[name]}
-    now = ports.clock.now()
-    told = happened(ports.ids, "payment_link.updated", after, now=now, actor=actor, previous=previous)
+    told = changed(ports.ids, "payment_link.updated", before, after, now=ports.clock.now(), actor=actor)
     commit(ports, [Update(after), told])
     return written(after)
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 from chalicelib.domain.documents.catalogue import Price, Product, TaxRate
-from chalicelib.services.facts import describe, happened
+from chalicelib.services.facts import changed, describe, happened
 from chalicelib.services.ports import Insert, Ports, Update
 from chalicelib.services.reading import read
 from chalicelib.services.saving import commit, until_won, written
@@ -43,10 +43,8 @@ def change(
         if after == before:
             return before
         check(before, after)
-        old = describe(before)
-        previous = {name: old[name] for name, value in describe(after).items() if old[name] != value}
-        type_, now = f"{_word(after)}.updated", ports.clock.now()
-        told = happened(ports.ids, type_, after, now=now, actor=actor, previous=previous)
+        type_ = f"{_word(after)}.updated"
+        told = changed(ports.ids, type_, before, after, now=ports.clock.now(), actor=actor)
         commit(ports, [Update(after), told])
         return written(after)
 
