@@ -13,8 +13,8 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
@@ -101,11 +101,64 @@ class Errors(logging.Handler):
             self.unexpected.append(f"{record.getMessage()}: {error!r}")
 
 
+class Hours:
+    """Lets the clock move only between what is being done, as an hour passes in no request and in no Lambda.
+
+    Here it goes by a day in no time. A worker that saw two days between its reading and its asking would find that
+    Stripe had forgotten the idempotency key of a try that another one made a moment ago: no Lambda lives that long.
+    """
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._busy = 0
+        self._passing = False
+
+    @contextmanager
+    def at_work(self) -> Iterator[None]:
+        """Something is done in here: it begins when no hour is about to pass, and none does until its end."""
+        with self._changed:
+            self._changed.wait_for(lambda: not self._passing)
+            self._busy += 1
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._busy -= 1
+                self._changed.notify_all()
+
+    @contextmanager
+    def passing(self) -> Iterator[None]:
+        """The clock may move in here: what was begun has ended, and nothing begins."""
+        with self._changed:
+            self._changed.wait_for(lambda: not self._passing)
+            self._passing = True
+            self._changed.wait_for(lambda: self._busy == 0)
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._passing = False
+                self._changed.notify_all()
+
+
+class SoakShop(Shop):
+    """A shop whose every request and job keeps the clock waiting."""
+
+    def __init__(self, world: World, hours: Hours) -> None:
+        super().__init__(world)
+        self._hours = hours
+
+    def live(self, work: Callable[[], object], *plan: Fault) -> bool:
+        """See Shop."""
+        with self._hours.at_work():
+            return super().live(work, *plan)
+
+
 class Soak:
     """The people, the schedulers, Stripe and the clock, each in threads of their own."""
 
-    def __init__(self, shop: Shop, weather: Weather) -> None:
-        self.shop, self.world, self.weather = shop, shop.world, weather
+    def __init__(self, shop: Shop, weather: Weather, hours: Hours) -> None:
+        self.shop, self.world, self.weather, self.hours = shop, shop.world, weather, hours
         self.over = threading.Event()
         self.counts: Counter[str] = Counter()
         self.broken: list[str] = []
@@ -278,7 +331,8 @@ class Soak:
         if self.world.clock.now() - self._caught_up_to() > timedelta(days=21):
             self.counts["waits for the night"] += 1
             return
-        self.world.clock.advance(timedelta(hours=chance.choice((1, 1, 2, 2, 3, 6, 12, 30))))
+        with self.hours.passing():
+            self.world.clock.advance(timedelta(hours=chance.choice((1, 1, 2, 2, 3, 6, 12, 30))))
 
     def restart(self, chance: random.Random) -> None:
         """A new process takes over: nothing that the old one kept in memory is there any more."""
@@ -330,8 +384,9 @@ def main() -> int:
         world.seam = weather
         world._with_tokens = world.ports = world._ports(world.settings)
         world.put_back()
-        shop = Shop(world, two=False)
-        soak = Soak(shop, weather)
+        hours = Hours()
+        shop = SoakShop(world, hours)
+        soak = Soak(shop, weather, hours)
         soak.run(MINUTES)
         soak.settle()
         report = check_invariants(world.inspection, world.ledger, world.clock.now())
