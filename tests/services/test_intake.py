@@ -36,6 +36,44 @@ def test_fee_and_net_come_with_charge_updated(shop: Shop) -> None:
     assert shop.event_types()[-1] == "payment.settled"
 
 
+def told_settled(shop: Shop) -> list[tuple[object, ...]]:
+    """What the log's events `payment.settled` say: fee, net, and what both were before."""
+    events, _ = shop.store.events(shop.merchant.id, limit=100)
+    return [
+        (each.data["object"]["fee"], each.data["object"]["net"], each.data["previous"])
+        for each in events
+        if each.type == "payment.settled"
+    ]
+
+
+UNKNOWN = {"fee": None, "net": None}
+
+
+def test_a_payment_that_is_booked_with_its_fee_known_tells_that_it_is_settled_once(shop: Shop) -> None:
+    shop.stripe.fail("confirm_with_token", effect=True)
+    assert shop.press(shop.buyer(shop.one_time)).ending is Ending.CHECKING
+    shop.stripe.settle()
+    [intent] = shop.stripe.intents()
+    assert shop.tell(shop.notice("payment_intent.succeeded", intent)) == "applied"
+    assert told_settled(shop) == [(459, 14_341, UNKNOWN)]
+    assert shop.tell(shop.notice("charge.updated", intent, event_id="evt_2")) == "known before"
+    assert told_settled(shop) == [(459, 14_341, UNKNOWN)]
+
+
+def test_a_renewal_that_is_booked_with_its_fee_known_tells_that_it_is_settled_once(shop: Shop) -> None:
+    shop.subscribe()
+    shop.stripe.fail("confirm_off_session", effect=True)
+    shop.after(days=32)
+    shop.run()
+    shop.run()
+    assert [payment.settlement for payment in shop.payments()] == [None]
+    shop.stripe.settle()
+    intent = shop.stripe.intents()[-1]
+    assert shop.tell(shop.notice("payment_intent.succeeded", intent, event_id="evt_2")) == "applied"
+    assert len(shop.payments()) == 2
+    assert told_settled(shop) == [(172, 4_728, UNKNOWN)]
+
+
 def test_a_webhook_books_what_a_lost_answer_could_not(shop: Shop) -> None:
     shop.stripe.fail("confirm_with_token", effect=True)
     form = shop.buyer(shop.one_time)

@@ -29,7 +29,7 @@ from chalicelib.services.facts import happened
 from chalicelib.services.mails import queue_mail
 from chalicelib.services.payments.matching import PaymentMismatch, require_match
 from chalicelib.services.payments.running import may_be_running
-from chalicelib.services.payments.settling import settlement_of
+from chalicelib.services.payments.settling import settled_event, settlement_of
 from chalicelib.services.ports import Decline, DropTimer, Insert, Intent, IntentStatus, Ports, SetTimer, Update, Write
 from chalicelib.services.saving import commit, until_won, written
 
@@ -158,6 +158,7 @@ def _book(ports: Ports, invoice: Invoice, intent: Intent, actor: str, now: datet
         writes.append(DropTimer(Timer(TimerKind.CHARGE_INVOICE, invoice.id, invoice.merchant_id, invoice.charge_at)))
     writes.append(happened(ports.ids, "invoice.paid", paid, now=now, actor=actor, previous={"status": "open"}))
     writes.append(happened(ports.ids, "payment.succeeded", payment, now=now, actor=actor))
+    writes += settled_event(ports.ids, payment, now=now, actor=actor)
     if subscription is not None:
         writes += _paid_up(ports, _with_new_method(subscription, invoice, intent), invoice.id, actor, now)
     return _Written(written(paid), mail_timer), writes

@@ -104,7 +104,8 @@ def _due(books: Books, record: Record) -> set[str]:
             issued = _when(record.status is not InvoiceStatus.DRAFT, "invoice.issued")
             return issued | _when(record.status is InvoiceStatus.PAID, "invoice.paid")
         case Payment():
-            return _when(bool(booked([record])), "payment.succeeded")
+            settled = _when(record.settlement is not None, "payment.settled")
+            return settled | _when(bool(booked([record])), "payment.succeeded")
         case Refund():
             given_up = record.status in (RefundStatus.FAILED, RefundStatus.CANCELED)
             done = _when(record.status is RefundStatus.SUCCEEDED, "refund.succeeded")

@@ -32,7 +32,7 @@ from chalicelib.domain.numbering import format_number
 from chalicelib.services.facts import happened
 from chalicelib.services.mails import queue_mail
 from chalicelib.services.payments.matching import PaymentMismatch, require_match
-from chalicelib.services.payments.settling import settlement_of
+from chalicelib.services.payments.settling import settled_event, settlement_of
 from chalicelib.services.ports import DropTimer, Insert, Intent, Ports, SetTimer, Update, Write
 from chalicelib.services.saving import commit, until_won
 
@@ -150,6 +150,7 @@ def _book(ports: Ports, checkout: Checkout, intent: Intent, *, actor: str, also:
         ("checkout.completed", done),
     ):
         writes.append(happened(ports.ids, type_, record, now=now, actor=actor))
+    writes += settled_event(ports.ids, payment, now=now, actor=actor)
     commit(ports, writes, also)
     return _Booked(replace(done, version=done.version + 1), mail_timer)
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import datetime
 from decimal import Decimal
 
 from chalicelib.domain.documents.payments import Payment, Settlement
 from chalicelib.services.facts import happened
-from chalicelib.services.ports import Charge, Ports, Update, Write
+from chalicelib.services.ports import Append, Charge, Ids, Ports, Update, Write
 from chalicelib.services.saving import commit, until_won
 
 
@@ -19,6 +20,17 @@ def settlement_of(charge: Charge | None) -> Settlement | None:
     balance = charge.balance
     rate = None if balance.exchange_rate is None else Decimal(balance.exchange_rate)
     return Settlement(balance.gross, balance.fee, balance.net, rate, balance.id)
+
+
+def settled_event(ids: Ids, payment: Payment, *, now: datetime, actor: str) -> list[Append]:
+    """The event that tells fee and net, for the transaction that writes them; none while they are unknown.
+
+    A payment that is booked late comes with both: its listeners are told in the same words as of one that is not.
+    """
+    if payment.settlement is None:
+        return []
+    unknown = {"fee": None, "net": None}
+    return [happened(ids, "payment.settled", payment, now=now, actor=actor, previous=unknown)]
 
 
 def settle_payment(ports: Ports, payment_id: str, charge: Charge, *, actor: str, also: Sequence[Write] = ()) -> bool:
@@ -35,11 +47,8 @@ def settle_payment(ports: Ports, payment_id: str, charge: Charge, *, actor: str,
                 commit(ports, [], also)
             return payment.settlement is not None
         settled = replace(payment, settlement=settlement, charge_id=charge.id)
-        now = ports.clock.now()
-        event = happened(
-            ports.ids, "payment.settled", settled, now=now, actor=actor, previous={"fee": None, "net": None}
-        )
-        commit(ports, [Update(settled), event], also)
+        told = settled_event(ports.ids, settled, now=ports.clock.now(), actor=actor)
+        commit(ports, [Update(settled), *told], also)
         return True
 
     return until_won(ports, attempt)
