@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from types import MappingProxyType
@@ -51,6 +51,9 @@ _OWNERS: Final[Mapping[str, tuple[type[Any], Index]]] = MappingProxyType(
     }
 )
 
+MOST_PAYMENTS: Final = 100
+"""Of one invoice that are looked at; a checkout is paid in one."""
+
 
 @dataclass(frozen=True, slots=True)
 class PageRequest:
@@ -92,32 +95,42 @@ def page(ports: Ports, merchant_id: str, kind: type[R], wanted: PageRequest) -> 
         created_after=wanted.created_after,
         created_before=wanted.created_before,
     )
-    if kind is Invoice and isinstance(owner, Subscription) and not found.has_more:
-        found = _with_shared_invoice(ports, found, owner, wanted)
+    if kind in (Invoice, Payment) and isinstance(owner, Subscription) and not found.has_more:
+        found = _with_shared(ports, found, kind, owner, wanted)
     kept = tuple(record for record in found.records if record.merchant_id == merchant_id and _is_wanted(record, wanted))
     return Page(kept, found.has_more, found.last_id)
 
 
-def _with_shared_invoice(
-    ports: Ports, found: Page[Invoice], subscription: Subscription, wanted: PageRequest
-) -> Page[Invoice]:
-    """The last page of a subscription's invoices, with the one that it shares with others of its checkout.
+def _with_shared(
+    ports: Ports, found: Page[Any], kind: type[Any], subscription: Subscription, wanted: PageRequest
+) -> Page[Any]:
+    """The last page of a subscription's invoices or payments, with what it shares with others of its checkout.
 
-    That one bills several, and a row stands under one owner of a kind in an index: it is found by the checkout. It is
-    the oldest, since all of them began with it.
+    A checkout's one invoice bills several subscriptions, or one-time lines beside one, and a row stands under one owner
+    of a kind in an index: so it is found by the checkout. It is the oldest, since all of them began with it.
     """
     checkout = None if subscription.checkout_id is None else ports.records.find(Checkout, subscription.checkout_id)
     first = None if checkout is None else ports.records.find(Invoice, checkout.invoice_id)
-    if first is None or {line.subscription_id for line in first.line_periods} <= {subscription.id}:
+    # A start that lies ahead is on no invoice of its checkout.
+    if first is None or subscription.id not in {line.subscription_id for line in first.line_periods}:
         return found
+    shared: Sequence[Record] = (first,)
+    if kind is Payment:
+        shared = ports.records.newest(Payment, Index.BY_INVOICE, first.id, limit=MOST_PAYMENTS).records
     begins, ends = wanted.created_after, wanted.created_before
-    outside = (begins is not None and first.created_at <= begins) or (ends is not None and first.created_at >= ends)
-    shown_before = wanted.before_id is not None and first.id >= wanted.before_id
-    if outside or shown_before:
-        return found
-    if len(found.records) < wanted.limit:
-        return Page((*found.records, first), has_more=False, last_id=None)
-    return Page(found.records, has_more=True, last_id=found.records[-1].id)
+    listed = {record.id for record in found.records}
+    more = [
+        record
+        for record in shared
+        if record.id not in listed
+        and (wanted.before_id is None or record.id < wanted.before_id)
+        and (begins is None or record.created_at > begins)
+        and (ends is None or record.created_at < ends)
+    ]
+    records = (*found.records, *more)
+    if len(records) <= wanted.limit:
+        return Page(records, has_more=False, last_id=None)
+    return Page(records[: wanted.limit], has_more=True, last_id=records[wanted.limit - 1].id)
 
 
 def _is_wanted(record: Record, wanted: PageRequest) -> bool:

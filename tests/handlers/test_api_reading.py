@@ -190,3 +190,35 @@ def test_the_first_invoice_of_several_subscriptions_is_on_the_list_of_each(api_w
     assert listed(one, "&created_after=2027-01-16T00:00:00Z") == ([renewal.id], None)
     assert listed(one, "&created_before=2027-01-16T00:00:00Z") == ([first.id], None)
     assert listed(one, "&status=void") == ([], None)
+
+
+def test_the_payment_of_an_invoice_of_several_subscriptions_is_on_the_list_of_each(api_world: ApiWorld) -> None:
+    checkout = build.checkout(merchant_id=OWNER)
+    one, two, later = (build.subscription(merchant_id=OWNER, checkout_id=checkout.id) for _ in range(3))
+    period = Period(0, NOW, NOW + timedelta(days=31))
+    first = build.invoice(
+        merchant_id=OWNER,
+        id=checkout.invoice_id,
+        lines=(build.line(), build.line()),
+        line_periods=(LinePeriod(0, one.id, period), LinePeriod(1, two.id, period)),
+    )
+    paid = build.payment(merchant_id=OWNER, invoice_id=first.id)
+    next_month = NOW + timedelta(days=31)
+    renewed = build.payment(
+        merchant_id=OWNER, id=build.new_id("pay", next_month), created_at=next_month, subscription_id=one.id
+    )
+    api_world.put(checkout, one, two, later, first, paid, renewed)
+
+    def listed(subscription: Subscription, query: str = "") -> list[str]:
+        body = api_world.get(f"/v1/payments?subscription={subscription.id}{query}").body
+        return [payment["id"] for payment in body["data"]]
+
+    assert listed(one) == [renewed.id, paid.id]
+    assert listed(two) == [paid.id]
+    # It begins later, so that nothing of it was paid with the others.
+    assert listed(later) == []
+    assert listed(one, "&created_before=2027-01-16T00:00:00Z") == [paid.id]
+    assert listed(one, "&created_after=2027-01-16T00:00:00Z") == [renewed.id]
+    page = api_world.get(f"/v1/payments?subscription={one.id}&limit=1").body
+    assert [payment["id"] for payment in page["data"]] == [renewed.id]
+    assert listed(one, f"&limit=1&cursor={page['next_cursor']}") == [paid.id]
