@@ -173,5 +173,11 @@ def _work(body: Mapping[str, Any]) -> None:
 
 
 def _timer(body: Mapping[str, Any]) -> Timer:
-    due = datetime.fromisoformat(body["due"])
-    return Timer(TimerKind(body["kind"]), body["record_id"], body["merchant_id"], due)
+    return Timer(
+        TimerKind(body["kind"]),
+        body["record_id"],
+        body["merchant_id"],
+        datetime.fromisoformat(body["due"]),
+        subscription_id=body.get("subscription_id"),
+        customer_id=body.get("customer_id"),
+    )

@@ -35,12 +35,17 @@ Raises MailUnavailable when it cannot be said yet, since an outcome is not known
 
 def timer_message(timer: Timer) -> dict[str, str]:
     """How a timer travels through a queue."""
-    return {
+    message = {
         "kind": str(timer.kind),
         "record_id": timer.record_id,
         "merchant_id": timer.merchant_id,
         "due": timer.due.isoformat(),
     }
+    if timer.subscription_id is not None:
+        message["subscription_id"] = timer.subscription_id
+    if timer.customer_id is not None:
+        message["customer_id"] = timer.customer_id
+    return message
 
 
 def queue_mail(ports: Ports, timer: Timer) -> None:

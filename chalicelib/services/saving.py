@@ -8,6 +8,7 @@ from typing import Any, Final, TypeVar
 
 from chalicelib.services.ports import Ports, StoreUnavailable, Write, WriteConflict
 
+K = TypeVar("K")
 R = TypeVar("R", bound=Any)
 T = TypeVar("T")
 
@@ -52,3 +53,12 @@ def until_won(ports: Ports, attempt: Callable[[], T]) -> T:
             if losses < MOST_ROUNDS:
                 ports.pauses.after_loss(losses)
     raise StoreUnavailable(f"beaten {MOST_ROUNDS} times in a row")
+
+
+def until_won_from(ports: Ports, in_hand: K | None, read: Callable[[], K], attempt: Callable[[K], T]) -> T:
+    """As `until_won`, with what is known already instead of the first read: what was read or written just before.
+
+    The conditions on the versions decide whether it still held; where it did not, everything is read anew.
+    """
+    known = [] if in_hand is None else [in_hand]
+    return until_won(ports, lambda: attempt(known.pop() if known else read()))

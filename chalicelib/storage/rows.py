@@ -88,12 +88,16 @@ def event_from(row: Row) -> Event:
 
 def new_timer(timer: Timer) -> dict[str, Value]:
     """What is stored beside a timer's key."""
-    return {
+    row = {
         "kind": text(timer.kind),
         "record_id": text(timer.record_id),
         "merchant_id": text(timer.merchant_id),
         "due": text(time_text(timer.due)),
     }
+    for name, hint in (("subscription_id", timer.subscription_id), ("customer_id", timer.customer_id)):
+        if hint is not None:
+            row[name] = text(hint)
+    return row
 
 
 def timer_from(row: Row) -> Timer:
@@ -103,4 +107,6 @@ def timer_from(row: Row) -> Timer:
         record_id=row["record_id"]["S"],
         merchant_id=row["merchant_id"]["S"],
         due=time_from(row["due"]["S"]),
+        subscription_id=row["subscription_id"]["S"] if "subscription_id" in row else None,
+        customer_id=row["customer_id"]["S"] if "customer_id" in row else None,
     )

@@ -248,3 +248,13 @@ def test_an_operation_that_lost_may_be_decided_anew_under_its_own_id(store: Stor
         store.commit(mine, [Update(replace(read, last=1))])
     store.commit(mine, [Update(replace(read, last=2, version=2))])
     assert store.get(NumberSeries, read.id) == series(merchant, last=2, version=3)
+
+
+def test_a_timer_brings_its_hints_along_and_is_the_same_timer_with_or_without_them(store: Store, merchant: str) -> None:
+    bare = timer(merchant)
+    hinted = replace(bare, subscription_id="sub_of_it", customer_id="cus_of_it")
+    for written in (hinted, bare):
+        put(store, SetTimer(written))
+        [found] = [each for each in store.due_before(bare.shard, bare.due, limit=1000) if each.key == bare.key]
+        assert found == bare == hinted
+        assert (found.subscription_id, found.customer_id) == (written.subscription_id, written.customer_id)

@@ -41,6 +41,18 @@ def _to_bill(shop: Shop, case: Case) -> None:
     case.message = shop.message_about(TimerKind.BILL_PERIOD, case.subscription_id)
 
 
+def _without_hints(shop: Shop, case: Case) -> None:
+    """The message is of code that told less."""
+    assert case.message is not None
+    told_less = ("kind", "record_id", "merchant_id", "due")
+    body = dict(case.message.body)
+    if "timers" in body:
+        body["timers"] = [{name: timer[name] for name in told_less} for timer in body["timers"]]
+    else:
+        body = {name: body[name] for name in told_less}
+    case.message = replace(case.message, body=body)
+
+
 def _to_charge(shop: Shop, case: Case) -> None:
     [case.invoice_id] = [each.id for each in shop.invoices(case) if each.status is InvoiceStatus.OPEN]
     case.queue = QueueName.CHARGES
@@ -210,6 +222,16 @@ FLOWS = (
         soon=paid_twice,
         ends=paid_twice,
         whole=True,
+    ),
+    Flow(
+        "issue, done before, by code that told less",
+        Shop.subscribe,
+        steps.work,
+        later=_next_period,
+        ready=(_to_bill, _without_hints, steps.done_before),
+        again=steps.message_again,
+        soon=paid_twice,
+        ends=paid_twice,
     ),
     Flow(
         "charge",

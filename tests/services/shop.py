@@ -276,5 +276,11 @@ def plain_mail(ports: object, mail: Mail) -> OutgoingMail:
 
 def timer_of(body: Any) -> Timer:
     """The timer that travelled in a message."""
-    due = datetime.fromisoformat(body["due"])
-    return Timer(TimerKind(body["kind"]), body["record_id"], body["merchant_id"], due)
+    return Timer(
+        TimerKind(body["kind"]),
+        body["record_id"],
+        body["merchant_id"],
+        datetime.fromisoformat(body["due"]),
+        subscription_id=body.get("subscription_id"),
+        customer_id=body.get("customer_id"),
+    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Final
@@ -26,12 +26,18 @@ class TimerKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Timer:
-    """Due at `due` for one record. Its key is the due time and the record, so setting it twice makes one timer."""
+    """Due at `due` for one record. Its key is the due time and the record, so setting it twice makes one timer.
+
+    `subscription_id` and `customer_id` are hints: with them the worker's first read has all that it needs. What they
+    name is compared with what the record says, so a wrong one, or none, costs a second read and nothing else.
+    """
 
     kind: TimerKind
     record_id: str
     merchant_id: str
     due: datetime
+    subscription_id: str | None = field(default=None, compare=False)
+    customer_id: str | None = field(default=None, compare=False)
 
     @property
     def shard(self) -> int:

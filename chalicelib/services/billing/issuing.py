@@ -1,12 +1,16 @@
 """What a due subscription does: its oldest due period becomes an invoice, exactly once, in one transaction.
 
 Up to nineteen subscriptions of one merchant share a transaction: five items each and one number counter are 96 of the
-100 that a transaction may hold (AWS: TransactWriteItems). Those whose invoices are sent have six, for the mail.
+100 that a transaction may hold (AWS: TransactWriteItems). Those whose invoices are sent have six, for the mail. Timers
+that have been done go in the same transaction where there is room, which is up to sixteen; else all in one after it.
+
+One read brings all that is needed. What comes after it builds on what was just written, under the same conditions on
+versions; only who is beaten reads again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Final
@@ -32,8 +36,8 @@ from chalicelib.domain.machines import InvoiceStatus, SubscriptionAction, Subscr
 from chalicelib.domain.numbering import format_number
 from chalicelib.services.checkouts.booking import seller_of
 from chalicelib.services.facts import happened
-from chalicelib.services.ports import MAX_WRITES, Insert, Ports, SetTimer, Update, Write
-from chalicelib.services.saving import commit, until_won
+from chalicelib.services.ports import MAX_WRITES, DropTimer, Insert, Ports, SetTimer, Update, Write
+from chalicelib.services.saving import commit, until_won_from, written
 
 MOST_TOGETHER: Final = 19
 TOO_LATE: Final = timedelta(days=7)
@@ -56,12 +60,32 @@ class Issued:
 
 
 @dataclass(frozen=True, slots=True)
+class _Known:
+    """What is known of a merchant and its subscriptions: as read, and then as last written."""
+
+    merchant: Merchant
+    series: NumberSeries
+    subscriptions: Mapping[str, Subscription | None]
+    customers: Mapping[str, Customer]
+
+
+@dataclass(frozen=True, slots=True)
 class _Step:
-    """One subscription's share of a transaction, and the timer that it makes stale."""
+    """One subscription's share of a transaction: what it is after it, and the timer that it makes stale."""
 
     writes: tuple[Write, ...]
+    after: Subscription
     stale: Timer | None
     issued: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Done:
+    """What one transaction did, what is known after it, and the timers that are stale and still stand."""
+
+    steps: tuple[_Step, ...]
+    known: _Known
+    stale: tuple[Timer, ...] = ()
 
 
 def issue_due(ports: Ports, merchant_id: str, timers: Sequence[Timer]) -> Issued:
@@ -73,18 +97,24 @@ def issue_due(ports: Ports, merchant_id: str, timers: Sequence[Timer]) -> Issued
     invoices = ended = 0
     ids = tuple(dict.fromkeys(timer.record_id for timer in timers))[:MOST_TOGETHER]
     more = len({timer.record_id for timer in timers}) > len(ids)
+    mine = [timer for timer in timers if timer.record_id in ids]
+    gone: set[str] = set()
+    known: _Known | None = None
     for _ in range(MOST_PERIODS):
-        steps = until_won(ports, lambda: _one_transaction(ports, merchant_id, ids))
-        if not steps:
+        done = until_won_from(
+            ports, known, lambda: _read(ports, merchant_id, mine), lambda now: _one_transaction(ports, merchant_id, now)
+        )
+        known = done.known
+        if not done.steps:
             break
-        invoices += sum(step.issued for step in steps)
-        ended += sum(not step.issued for step in steps)
-        for step in steps:
-            if step.stale is not None:
-                ports.timers.drop(step.stale)
+        invoices += sum(step.issued for step in done.steps)
+        ended += sum(not step.issued for step in done.steps)
+        _drop(ports, done.stale)
+        gone |= {step.stale.key for step in done.steps if step.stale is not None}
     else:
         more = True
-    _drop_stale(ports, [timer for timer in timers if timer.record_id in ids])
+    if known is not None:
+        _drop(ports, [timer for timer in mine if timer.key not in gone and _is_stale(timer, known)])
     return Issued(invoices, ended, more)
 
 
@@ -92,37 +122,61 @@ def billing_timer(subscription: Subscription) -> Timer | None:
     """Where a subscription's timer stands."""
     if subscription.timer_at is None:
         return None
-    return Timer(TimerKind.BILL_PERIOD, subscription.id, subscription.merchant_id, subscription.timer_at)
+    return Timer(
+        TimerKind.BILL_PERIOD,
+        subscription.id,
+        subscription.merchant_id,
+        subscription.timer_at,
+        customer_id=subscription.customer_id,
+    )
 
 
-def _drop_stale(ports: Ports, timers: Sequence[Timer]) -> None:
-    found = ports.records.find_many([(Subscription, timer.record_id) for timer in timers]) if timers else []
-    for timer, subscription in zip(timers, found, strict=True):
-        if subscription is None or subscription.timer_at != timer.due:
-            ports.timers.drop(timer)
+def _is_stale(timer: Timer, known: _Known) -> bool:
+    subscription = known.subscriptions.get(timer.record_id)
+    return subscription is None or subscription.timer_at != timer.due
 
 
-def _one_transaction(ports: Ports, merchant_id: str, ids: Sequence[str]) -> list[_Step]:
-    now = ports.clock.now()
+def _drop(ports: Ports, timers: Sequence[Timer]) -> None:
+    """Remove stale timers in one call."""
+    if timers:
+        commit(ports, [DropTimer(timer) for timer in {timer.key: timer for timer in timers}.values()])
+
+
+def _read(ports: Ports, merchant_id: str, timers: Sequence[Timer]) -> _Known:
+    ids = list(dict.fromkeys(timer.record_id for timer in timers))
+    hints = dict.fromkeys(timer.customer_id for timer in timers if timer.customer_id is not None)
     wanted: list[tuple[type[object], str]] = [
         (Merchant, merchant_id),
         (NumberSeries, series_id(merchant_id, INVOICE_SERIES)),
         *((Subscription, each) for each in ids),
+        *((Customer, each) for each in hints),
     ]
     merchant, series, *found = ports.records.find_many(wanted)
-    due = [each for each in found if _is_due(each, merchant_id, now)]
-    if not due:
-        return []
-    customers = ports.records.find_many([(Customer, each.customer_id) for each in due])
+    subscriptions = dict(zip(ids, found[: len(ids)], strict=True))
+    customers = {each.id: each for each in found[len(ids) :] if each is not None}
+    theirs = {each.customer_id for each in subscriptions.values() if each is not None}
+    missing = theirs - customers.keys()
+    if missing:
+        # The timer told nothing of them, or something else than their subscriptions do.
+        others = ports.records.find_many([(Customer, each) for each in sorted(missing)])
+        customers |= {each.id: each for each in others if each is not None}
+    return _Known(merchant, series, subscriptions, customers)
+
+
+def _one_transaction(ports: Ports, merchant_id: str, known: _Known) -> _Done:
+    now = ports.clock.now()
     steps: list[_Step] = []
     writes: list[Write] = []
-    taken, weight = series.last, 0
-    for subscription, customer in zip(due, customers, strict=True):
+    taken, weight = known.series.last, 0
+    for subscription in known.subscriptions.values():
+        if subscription is None or not _is_due(subscription, merchant_id, now):
+            continue
         ends = subscription.cancel_at_period_end or subscription.is_last_issued
         if ends:
             step = _end(ports, subscription, now)
         else:
-            step = _issue(ports, merchant, customer, subscription, taken + 1, now)
+            customer = known.customers[subscription.customer_id]
+            step = _issue(ports, known.merchant, customer, subscription, taken + 1, now)
         # A first period, a total of zero or a mail needs an item more: what does not fit comes in the next transaction.
         weight += _weight(subscription)
         if steps and (len(writes) + len(step.writes) > MAX_WRITES - 1 or weight > HEAVIEST):
@@ -130,11 +184,23 @@ def _one_transaction(ports: Ports, merchant_id: str, ids: Sequence[str]) -> list
         taken += 0 if ends else 1
         steps.append(step)
         writes += step.writes
+    if not steps:
+        return _Done((), known)
+    series = known.series
     if taken != series.last:
         writes.append(Update(replace(series, last=taken)))
-    if writes:
-        commit(ports, writes)
-    return steps
+        series = written(replace(series, last=taken))
+    stale = [step.stale for step in steps if step.stale is not None]
+    if len(writes) + len(stale) <= MAX_WRITES:
+        writes += [DropTimer(timer) for timer in stale]
+        stale = []
+    commit(ports, writes)
+    moved = {step.after.id: written(step.after) for step in steps}
+    return _Done(
+        tuple(steps),
+        replace(known, series=series, subscriptions={**known.subscriptions, **moved}),
+        tuple(stale),
+    )
 
 
 def _weight(subscription: Subscription) -> int:
@@ -144,8 +210,8 @@ def _weight(subscription: Subscription) -> int:
     return 2 * (4 * texts + 700 * len(subscription.lines) + 100 * tiers)
 
 
-def _is_due(subscription: Subscription | None, merchant_id: str, now: datetime) -> bool:
-    if subscription is None or subscription.merchant_id != merchant_id:
+def _is_due(subscription: Subscription, merchant_id: str, now: datetime) -> bool:
+    if subscription.merchant_id != merchant_id:
         return False
     # A fixed term whose last payment is still owed has no end by date: it ends when it is paid, and has no timer.
     acts_at = subscription.acts_at
@@ -159,12 +225,13 @@ def _end(ports: Ports, subscription: Subscription, now: datetime) -> _Step:
         event = "subscription.canceled"
     elif not subscription.is_paid_up or subscription.status is not SubscriptionStatus.ACTIVE:
         # It ends when its last payment is made; until then there is nothing that the clock could do.
-        return _Step((Update(replace(subscription, timer_at=None)),), stale, issued=False)
+        waiting = replace(subscription, timer_at=None)
+        return _Step((Update(waiting),), waiting, stale, issued=False)
     else:
         ended = replace(subscription.moved(SubscriptionAction.EXPIRE), ended_at=now, timer_at=None)
         event = "subscription.expired"
     told = happened(ports.ids, event, ended, now=now, actor=ACTOR, previous={"status": str(subscription.status)})
-    return _Step((Update(ended), told), stale, issued=False)
+    return _Step((Update(ended), told), ended, stale, issued=False)
 
 
 def _issue(
@@ -193,8 +260,21 @@ def _issue(
     if invoice.collection is Collection.SEND and invoice.status is InvoiceStatus.OPEN:
         writes += _sent(invoice, customer, now)
     if invoice.charge_at is not None:
-        writes.append(SetTimer(Timer(TimerKind.CHARGE_INVOICE, invoice.id, invoice.merchant_id, invoice.charge_at)))
-    return _Step(tuple(writes), billing_timer(subscription), issued=True)
+        writes.append(SetTimer(_charge_timer(invoice, invoice.charge_at)))
+    stale = billing_timer(subscription)
+    # Two timers of one time are one row, and the new one is to stand.
+    return _Step(tuple(writes), moved, None if stale == following else stale, issued=True)
+
+
+def _charge_timer(invoice: Invoice, due: datetime) -> Timer:
+    return Timer(
+        TimerKind.CHARGE_INVOICE,
+        invoice.id,
+        invoice.merchant_id,
+        due,
+        subscription_id=invoice.subscription_id,
+        customer_id=invoice.customer_id,
+    )
 
 
 def _sent(invoice: Invoice, customer: Customer, now: datetime) -> list[Write]:

@@ -186,7 +186,8 @@ def _paid_up(ports: Ports, subscription: Subscription, invoice_id: str, actor: s
         # A fixed term whose last payment was owed had no end by date; now that it is paid, it has one again.
         due = max(now, paid.acts_at)
         paid = replace(paid, timer_at=due)
-        writes.append(SetTimer(Timer(TimerKind.BILL_PERIOD, paid.id, paid.merchant_id, due)))
+        timer = Timer(TimerKind.BILL_PERIOD, paid.id, paid.merchant_id, due, customer_id=paid.customer_id)
+        writes.append(SetTimer(timer))
     if paid.status is not subscription.status:
         previous = {"status": str(subscription.status)}
         writes.append(happened(ports.ids, "subscription.recovered", paid, now=now, actor=actor, previous=previous))

@@ -141,7 +141,8 @@ def _book(ports: Ports, checkout: Checkout, intent: Intent, *, actor: str, also:
         writes.append(Insert(subscription))
         writes.append(happened(ports.ids, "subscription.created", subscription, now=now, actor=actor))
         if subscription.timer_at is not None:
-            due = Timer(TimerKind.BILL_PERIOD, subscription.id, merchant_id, subscription.timer_at)
+            at = subscription.timer_at
+            due = Timer(TimerKind.BILL_PERIOD, subscription.id, merchant_id, at, customer_id=customer_id)
             writes.append(SetTimer(due))
     for type_, record in (
         ("invoice.issued", invoice),
