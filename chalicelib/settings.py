@@ -162,6 +162,34 @@ def load_with(kept: Mapping[str, str]) -> Settings:
     return from_environment({**os.environ, **kept})
 
 
+_OTHER_KEYS: Final = frozenset({"AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_CREDENTIAL_EXPIRATION"})
+"""Variables by which botocore would take other credentials than the plain ones, or renew them."""
+_OTHER_WAYS: Final = frozenset({
+    "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_DYNAMODB", "AWS_USE_FIPS_ENDPOINT", "AWS_USE_DUALSTACK_ENDPOINT",
+    "AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "HTTPS_PROXY", "https_proxy",
+})  # fmt: skip
+"""Variables by which it would take another way to AWS, or trust others there."""
+
+
+def aws_keys(endpoint: str | None) -> tuple[str, str, str | None] | None:
+    """Access key, secret key and session token of this process, where the environment alone says who it is to AWS.
+
+    That is so in a Lambda, which is given its role's keys when it starts
+    (https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html; botocore reads them once too), and for an
+    `endpoint` on this machine, to which no file of AWS's tools can lead another way. None: only botocore can tell.
+    """
+    key, secret = os.environ.get("AWS_ACCESS_KEY_ID"), os.environ.get("AWS_SECRET_ACCESS_KEY")
+    asks_for_more = _OTHER_KEYS
+    # Nobody else may be spoken to by plain HTTP.
+    if endpoint is None or not endpoint.startswith("http://"):
+        asks_for_more |= _OTHER_WAYS
+        if "AWS_LAMBDA_FUNCTION_NAME" not in os.environ:
+            return None
+    if not (key and secret) or any(os.environ.get(name) for name in asks_for_more):
+        return None
+    return key, secret, os.environ.get("AWS_SESSION_TOKEN") or None
+
+
 def _pace(text: str | None) -> tuple[int, int] | None:
     endpoint, _, total = (text or "").partition("/")
     return (int(endpoint), int(total)) if endpoint and total else None

@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from chalicelib.services.ports.seam import OPEN
-from chalicelib.settings import SECRETS, Facts, Settings, load, load_facts, load_with
+from chalicelib.settings import SECRETS, Facts, Settings, aws_keys, load, load_facts, load_with
 
 if TYPE_CHECKING:
     from chalicelib.services.ports import (
@@ -49,14 +49,17 @@ class Wired:
 
     @cached_property
     def _tables(self) -> StoreConfig:
+        from chalicelib.aws.signing import Credentials
         from chalicelib.storage.schema import StoreConfig
 
+        keys = aws_keys(self._settings.dynamodb_endpoint)
         return StoreConfig(
             region=self._settings.region,
             endpoint_url=self._settings.dynamodb_endpoint,
             records_table=self._settings.records_table,
             events_table=self._settings.events_table,
             timers_table=self._settings.timers_table,
+            credentials=None if keys is None else Credentials(*keys),
         )
 
     @cached_property

@@ -12,6 +12,7 @@ from uuid import uuid4
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
+from chalicelib.aws.signing import Credentials
 from chalicelib.storage.schema import StoreConfig
 from infra.local.dynamodb_local import DynamoDbLocal, DynamoDbLocalUnavailable
 from infra.local.tables import TEMPLATE, create_tables
@@ -93,7 +94,8 @@ def make_tables(endpoint: str) -> StoreConfig:
     prefix = f"till-{uuid4().hex[:12]}"
     names = {f"{part}Table": f"{prefix}-{part.lower()}" for part in ("Records", "Events", "Timers")}
     create_tables(TEMPLATE, endpoint, names, REGION)
-    return StoreConfig(REGION, endpoint, names["RecordsTable"], names["EventsTable"], names["TimersTable"])
+    tables = names["RecordsTable"], names["EventsTable"], names["TimersTable"]
+    return StoreConfig(REGION, endpoint, *tables, credentials=Credentials("local", "local"))
 
 
 @pytest.fixture(scope="module")

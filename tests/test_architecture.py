@@ -34,10 +34,20 @@ LAYERS: Final = {
     "chalicelib/domain": Layer(("chalicelib.domain",)),
     "chalicelib/services": Layer(("chalicelib.services", "chalicelib.domain")),
     "chalicelib/storage": Layer(
-        ("chalicelib.storage", "chalicelib.domain", "chalicelib.services.ports", "chalicelib.crossing"),
+        (
+            "chalicelib.storage",
+            "chalicelib.domain",
+            "chalicelib.services.ports",
+            "chalicelib.crossing",
+            "chalicelib.aws",
+            # What is signed is signed at real time.
+            "chalicelib.gateways.clock",
+        ),
         # PynamoDB is a layer over botocore, and lets its exceptions and sessions through.
         theirs("pynamodb", "botocore"),
     ),
+    # Beneath the edges: requests on the wire, for whoever needs no more of AWS than that.
+    "chalicelib/aws": Layer(("chalicelib.aws", "chalicelib.services.ports")),
     "chalicelib/gateways": Layer(
         (
             "chalicelib.gateways",
@@ -65,6 +75,7 @@ LAYERS: Final = {
             "chalicelib.services",
             "chalicelib.storage",
             "chalicelib.gateways",
+            "chalicelib.aws",
             "chalicelib.web",
         )
     ),
@@ -115,7 +126,7 @@ LAYERS: Final = {
     ),
 }
 
-EDGES: Final = ("chalicelib.storage", "chalicelib.gateways", "chalicelib.web")
+EDGES: Final = ("chalicelib.storage", "chalicelib.gateways", "chalicelib.aws", "chalicelib.web")
 
 
 @dataclass(frozen=True)

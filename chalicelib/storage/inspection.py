@@ -9,10 +9,11 @@ from typing import Any, Final, TypeVar
 from chalicelib.domain.documents.events import Event
 from chalicelib.domain.documents.timers import Timer
 from chalicelib.services.ports import OPEN, Record, Seam, Unreadable
+from chalicelib.storage.connection import answer, connect
 from chalicelib.storage.kinds import KINDS
 from chalicelib.storage.patience import Patience
 from chalicelib.storage.rows import Row, event_from, record_from, timer_from
-from chalicelib.storage.schema import HEAD, StoreConfig, connect
+from chalicelib.storage.schema import HEAD, StoreConfig
 
 T = TypeVar("T")
 
@@ -54,11 +55,12 @@ class DynamoInspection:
     def _rows(self, table: str) -> Iterator[Row]:
         start: Any = None
         while True:
-            answer = self._patience.read(
-                partial(self._connection.scan, table, limit=self._page, exclusive_start_key=start, consistent_read=True)
+            scan = partial(
+                self._connection.scan, table, limit=self._page, exclusive_start_key=start, consistent_read=True
             )
-            yield from answer["Items"]
-            start = answer.get("LastEvaluatedKey")
+            found = self._patience.read(partial(answer, scan))
+            yield from found["Items"]
+            start = found.get("LastEvaluatedKey")
             if not start:
                 return
 

@@ -9,9 +9,7 @@ from enum import Enum, auto
 from random import SystemRandom
 from typing import Final, TypeVar
 
-from pynamodb.exceptions import PynamoDBException
-
-from chalicelib.services.ports import StoreUnavailable
+from chalicelib.services.ports import NoAnswer, StoreUnavailable
 
 T = TypeVar("T")
 
@@ -32,6 +30,14 @@ https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWrite
 """
 
 
+class Refused(Exception):
+    """DynamoDB said no, and by `code` why."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(f"{code}: {message}")
+        self.code = code
+
+
 class Trouble(Enum):
     """What a failed request means. BUSY: nothing happened. UNANSWERED: it may have. REFUSED: it never will."""
 
@@ -44,25 +50,11 @@ def trouble_of_code(code: str | None) -> Trouble:
     """What an error code means; None is the lack of an answer."""
     if code in _BUSY:
         return Trouble.BUSY
-    # A body without a code of DynamoDB's own leaves botocore with the bare status.
+    # A body without a code of DynamoDB's own leaves the bare status.
     server_side = code in ("InternalServerError", "InternalFailure", "ServiceUnavailable") or (code or "").startswith(
         "5"
     )
     return Trouble.UNANSWERED if code is None or server_side else Trouble.REFUSED
-
-
-def code_of(error: PynamoDBException) -> str | None:
-    """The code that DynamoDB answered with; None where there was no answer.
-
-    PynamoDB's own property fails on a broken connection: there botocore's errors have a response, and it is None.
-    """
-    response = getattr(error.cause, "response", None)
-    return response["Error"]["Code"] if response else None
-
-
-def trouble_of(error: PynamoDBException) -> Trouble:
-    """What an error of the connection means."""
-    return trouble_of_code(code_of(error))
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +80,8 @@ class Patience:
         while True:
             try:
                 return request()
-            except PynamoDBException as error:
-                trouble = trouble_of(error)
+            except (Refused, NoAnswer) as error:
+                trouble = trouble_of_code(error.code if isinstance(error, Refused) else None)
                 if trouble is Trouble.REFUSED:
                     raise
                 tries += 1

@@ -4,23 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from functools import partial
-from typing import Any, Final, TypeVar
-
-from pynamodb.expressions.condition import Condition
-from pynamodb.expressions.operand import Path
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from chalicelib.domain.documents.events import Event
 from chalicelib.domain.documents.timers import Timer
 from chalicelib.domain.errors import NotFound
-from chalicelib.services.ports import OPEN, Index, Page, Record, Seam, StoreUnavailable, Write
+from chalicelib.services.ports import OPEN, Index, Page, Record, Seam, StoreUnavailable, TokenLeases, Write
 from chalicelib.storage.kinds import Kind, kind_of
-from chalicelib.storage.pacing import DynamoTokenLeases
 from chalicelib.storage.patience import BUSY_TRIES, Patience
-from chalicelib.storage.rows import Row, event_from, record_from, text, timer_from
-from chalicelib.storage.schema import HEAD, StoreConfig, connect
-from chalicelib.storage.transaction import Transaction
+from chalicelib.storage.reads import DirectReads, Reads
+from chalicelib.storage.rows import Row, event_from, record_from, timer_from
+from chalicelib.storage.schema import StoreConfig
 from chalicelib.storage.writes import check_writes
+
+if TYPE_CHECKING:
+    from pynamodb.connection.base import Connection
+
+    from chalicelib.storage.queries import Queries
 
 __all__ = ["MAX_BATCH", "MAX_PAGE", "DynamoStore", "StoreConfig"]
 
@@ -34,23 +35,50 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class DynamoStore:
-    """Records and Timers over three tables. One object serves a process, from any number of threads."""
+    """Records and Timers over three tables. One object serves a process, from any number of threads.
+
+    Records are read by their keys directly, where the configuration says who asks. PynamoDB does the rest, and is
+    imported and connected by the first who needs it: a page that only looks does not.
+    """
 
     def __init__(self, config: StoreConfig, *, patience: Patience | None = None, seam: Seam = OPEN) -> None:
         self._config = config
-        self._connection = connect(config, seam)
+        self._seam = seam
         self._patience = patience or Patience()
-        self.token_leases = DynamoTokenLeases(self._connection, config.records_table)
+
+    @cached_property
+    def _reads(self) -> Reads:
+        if self._config.credentials is not None:
+            return DirectReads(self._config, self._config.credentials, self._seam)
+        from chalicelib.storage.connection import MappedReads
+
+        return MappedReads(self._connection, self._config.records_table)
+
+    @cached_property
+    def _connection(self) -> Connection:
+        from chalicelib.storage.connection import connect
+
+        return connect(self._config, self._seam)
+
+    @cached_property
+    def _queries(self) -> Queries:
+        from chalicelib.storage.queries import Queries
+
+        return Queries(self._connection, self._config, self._patience)
+
+    @cached_property
+    def token_leases(self) -> TokenLeases:
+        """Tokens for calls to Stripe, counted beside the records."""
+        from chalicelib.storage.pacing import DynamoTokenLeases
+
+        return DynamoTokenLeases(self._connection, self._config.records_table)
 
     # --- records
 
     def find(self, kind: type[R], record_id: str) -> R | None:
         """The record, or None. One GetItem. Raises StoreUnavailable."""
         kind_of(kind)
-        answer = self._patience.read(
-            partial(self._connection.get_item, self._config.records_table, record_id, HEAD, consistent_read=True)
-        )
-        row = answer.get("Item")
+        row = self._patience.read(partial(self._reads.row, record_id))
         return None if row is None else record_from(kind, row)
 
     def get(self, kind: type[R], record_id: str) -> R:
@@ -72,20 +100,17 @@ class DynamoStore:
         return [None if row is None else record_from(kind, row) for kind, row in found]
 
     def _batch(self, ids: Sequence[str]) -> dict[str, Row]:
-        table = self._config.records_table
-        keys: list[Any] = [{"id": record_id, "sort": HEAD} for record_id in ids]
         rows: dict[str, Row] = {}
         tries = 0
         while True:
-            answer = self._patience.read(partial(self._connection.batch_get_item, table, keys, consistent_read=True))
-            rows.update((row["id"]["S"], row) for row in answer["Responses"].get(table, ()))
+            found, ids = self._patience.read(partial(self._reads.rows, ids))
+            rows.update((row["id"]["S"], row) for row in found)
             # More than 16 MB, or too much at once: DynamoDB says what it left out.
-            keys = answer.get("UnprocessedKeys", {}).get(table, {}).get("Keys", [])
-            if not keys:
+            if not ids:
                 return rows
             tries += 1
             if tries >= BUSY_TRIES:
-                raise StoreUnavailable(f"DynamoDB left out {len(keys)} records in {tries} tries")
+                raise StoreUnavailable(f"DynamoDB left out {len(ids)} records in {tries} tries")
             self._patience.pause(tries)
 
     def commit(self, operation_id: str, writes: Sequence[Write]) -> None:
@@ -95,6 +120,8 @@ class DynamoStore:
         A repeat is recognised for good where one of the writes is an Insert or an Append. Where all are updates that
         others have written over since, a repeat is a WriteConflict: it still writes nothing.
         """
+        from chalicelib.storage.transaction import Transaction
+
         check_writes(operation_id, writes)
         Transaction.of(self._connection, self._config, operation_id, writes).commit(self._patience)
 
@@ -123,14 +150,7 @@ class DynamoStore:
         if lowest is not None and highest is not None and lowest > highest:
             return Page((), has_more=False, last_id=None)
         # One more than asked for tells whether there are more; the other may be `before_id`, as bounds are inclusive.
-        rows = self._query(
-            self._config.records_table,
-            known.index_key(owner_id),
-            _within(lowest, highest),
-            limit=limit + 2,
-            newest_first=True,
-            index=index,
-        )
+        rows = self._queries.in_index(index, known.index_key(owner_id), lowest, highest, limit=limit + 2)
         ids = [found for row in rows if (found := row["id"]["S"]) != before_id]
         records = [
             record
@@ -149,8 +169,7 @@ class DynamoStore:
         """A page of a merchant's events, newest first, and whether there are more. One consistent Query."""
         if not 1 <= limit <= MAX_PAGE:
             raise ValueError(f"a page has 1 to {MAX_PAGE} events, not {limit}")
-        below = None if before_id is None else Path("id") < text(before_id)
-        found = self._query(self._config.events_table, merchant_id, below, limit=limit + 1, newest_first=True)
+        found = self._queries.events(merchant_id, before_id, limit=limit + 1)
         events = tuple(event_from(row) for row in found)
         return events[:limit], len(events) > limit
 
@@ -160,55 +179,15 @@ class DynamoStore:
         """The timers of one shard due at or before `now`, oldest first, after key `after`. One consistent Query."""
         # Keys begin with the due time; "$" is the character after the "#" that follows it, so `now` itself is due.
         latest = f"{now.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%fZ}$"
-        if after is None:
-            due: Condition = Path("key") < text(latest)
-        elif after >= latest:
+        if after is not None and after >= latest:
             return []
-        else:
-            due = Path("key").between(text(after), text(latest))
-        rows = self._query(self._config.timers_table, str(shard), due, limit=limit + 1)
+        rows = self._queries.timers(shard, after, latest, limit=limit + 1)
         timers = [timer_from(row) for row in rows if row["key"]["S"] != after]
         return timers[:limit]
 
     def drop(self, timer: Timer) -> None:
         """Remove a stale timer; nothing happens where it is gone. Raises StoreUnavailable."""
-        self._patience.read(
-            partial(self._connection.delete_item, self._config.timers_table, str(timer.shard), timer.key)
-        )
-
-    # --- queries
-
-    def _query(
-        self,
-        table: str,
-        hash_key: str,
-        condition: Condition | None,
-        *,
-        limit: int,
-        newest_first: bool = False,
-        index: Index | None = None,
-    ) -> list[Row]:
-        """Rows in the order of their range key, over as many pages of 1 MB as it takes; strongly but for an index."""
-        rows: list[Row] = []
-        start: Any = None
-        while True:
-            answer = self._patience.read(
-                partial(
-                    self._connection.query,
-                    table,
-                    hash_key,
-                    range_key_condition=condition,
-                    consistent_read=index is None,
-                    exclusive_start_key=start,
-                    index_name=None if index is None else index.value,
-                    limit=limit - len(rows),
-                    scan_index_forward=not newest_first,
-                )
-            )
-            rows.extend(answer["Items"])
-            start = answer.get("LastEvaluatedKey")
-            if not start or len(rows) >= limit:
-                return rows
+        self._queries.drop(timer)
 
 
 def _bounds(
@@ -220,11 +199,3 @@ def _bounds(
     if before_id is not None:
         limits.append(before_id)
     return lowest, min(limits, default=None)
-
-
-def _within(lowest: str | None, highest: str | None) -> Condition | None:
-    if lowest is not None and highest is not None:
-        return Path("id").between(text(lowest), text(highest))
-    if highest is not None:
-        return Path("id") <= text(highest)
-    return None if lowest is None else Path("id") >= text(lowest)

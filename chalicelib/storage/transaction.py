@@ -28,13 +28,12 @@ from chalicelib.services.ports import (
     Write,
     WriteConflict,
 )
+from chalicelib.storage.connection import answer, code_of
 from chalicelib.storage.patience import (
     BUSY_TRIES,
     UNANSWERED_TRIES,
     Patience,
     Trouble,
-    code_of,
-    trouble_of,
     trouble_of_code,
 )
 from chalicelib.storage.rows import Value, changed_record, new_event, new_record, new_timer, number, text
@@ -164,8 +163,9 @@ class Transaction:
 
     def _trouble_of(self, error: TransactWriteError, patience: Patience) -> Trouble | None:
         """What a failure means: None for a success whose answer was lost. Raises WriteConflict, and refusals."""
-        if code_of(error) != _CANCELED:
-            trouble = trouble_of(error)
+        code = code_of(error)
+        if code != _CANCELED:
+            trouble = trouble_of_code(code)
         else:
             reasons = error.cancellation_reasons
             failed = [at for at, reason in enumerate(reasons) if reason is not None and reason.code == _CONDITION]
@@ -192,5 +192,5 @@ class Transaction:
             return False
         seen = self.witness
         look = partial(self.connection.get_item, seen.table, seen.hash_key, seen.range_key, consistent_read=True)
-        row = patience.read(look).get("Item", {})
+        row = patience.read(partial(answer, look)).get("Item", {})
         return bool(row.get(seen.attribute) == text(self.operation_id))

@@ -12,7 +12,7 @@ from botocore.awsrequest import AWSResponse
 from botocore.compat import HTTPHeaders
 from botocore.exceptions import ConnectionClosedError, ReadTimeoutError
 
-from chalicelib.services.ports import Service
+from chalicelib.services.ports import NoAnswer, Service
 
 _NOWHERE: Final = "http://faults.invalid"
 
@@ -35,6 +35,14 @@ class _Body:
     def stream(self) -> Iterator[bytes]:
         """All of it at once."""
         yield self.content
+
+
+class _TimedOut(ReadTimeoutError, NoAnswer):
+    """What botocore raises, and the reads of our own: both ask DynamoDB, and either may be the one who waits."""
+
+
+class _CutOff(ConnectionClosedError, NoAnswer):
+    """The same, where the connection ended."""
 
 
 def answer_of(service: Service, status: int, *, throttled: bool) -> Any:
@@ -67,7 +75,7 @@ def timed_out(service: Service) -> Exception:
     """What a client raises when no answer came in time."""
     if service == "stripe":
         return _unreached("told to time out")
-    return TimeoutError("told to time out") if service == "http" else ReadTimeoutError(endpoint_url=_NOWHERE)
+    return TimeoutError("told to time out") if service == "http" else _TimedOut(endpoint_url=_NOWHERE)
 
 
 def cut_off(service: Service) -> Exception:
@@ -76,7 +84,7 @@ def cut_off(service: Service) -> Exception:
         return _unreached("told to lose the answer")
     if service == "http":
         return ConnectionResetError("told to lose the answer")
-    return ConnectionClosedError(endpoint_url=_NOWHERE)
+    return _CutOff(endpoint_url=_NOWHERE)
 
 
 def _unreached(message: str) -> Exception:

@@ -18,9 +18,10 @@ from chalicelib.services.ports import (
     Unreadable,
     Update,
 )
+from chalicelib.storage.connection import connect
 from chalicelib.storage.inspection import DynamoInspection
 from chalicelib.storage.patience import Patience
-from chalicelib.storage.schema import StoreConfig, connect
+from chalicelib.storage.schema import StoreConfig
 from chalicelib.storage.store import DynamoStore
 from tests.conftest import make_tables
 from tests.fakes.dynamodb_proxy import DynamoProxy, refusal

@@ -13,6 +13,7 @@ from chalicelib.settings import (
     SECRETS,
     STRIPE_FRAME_ORIGINS,
     SettingsError,
+    aws_keys,
     facts_from_environment,
     from_environment,
 )
@@ -193,3 +194,64 @@ def test_the_facts_of_a_deployment_need_no_secret() -> None:
 def test_every_secret_has_a_place_in_parameter_store() -> None:
     assert set(SECRETS) == SECRET_VARIABLES
     assert sorted(SECRETS.values()) == ["form-secret", "stripe-secret-key", "stripe-webhook-secrets"]
+
+
+LAMBDA = {
+    "AWS_LAMBDA_FUNCTION_NAME": "till-prod",
+    "AWS_ACCESS_KEY_ID": "ASIAEXAMPLE",
+    "AWS_SECRET_ACCESS_KEY": "secret",
+    "AWS_SESSION_TOKEN": "token",
+}
+
+
+HERE = "http://127.0.0.1:8123"
+
+
+def keys_in(monkeypatch: pytest.MonkeyPatch, env: dict[str, str], endpoint: str | None = None) -> object:
+    for name in [
+        name for name in os.environ if name.startswith(("AWS_", "REQUESTS_")) or name.lower() == "https_proxy"
+    ]:
+        monkeypatch.delenv(name)
+    for name, value in env.items():
+        monkeypatch.setenv(name, value)
+    return aws_keys(endpoint)
+
+
+def test_a_lambda_is_who_its_environment_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert keys_in(monkeypatch, LAMBDA) == ("ASIAEXAMPLE", "secret", "token")
+    assert keys_in(monkeypatch, LAMBDA | {"AWS_SESSION_TOKEN": ""}) == ("ASIAEXAMPLE", "secret", None)
+
+
+def test_elsewhere_the_environment_is_believed_for_a_database_on_this_machine_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    mine = {"AWS_ACCESS_KEY_ID": "AKIAEXAMPLE", "AWS_SECRET_ACCESS_KEY": "secret"}
+    assert keys_in(monkeypatch, mine) is None
+    assert keys_in(monkeypatch, mine, "https://vpce-1.dynamodb.us-east-1.vpce.amazonaws.com") is None
+    assert keys_in(monkeypatch, mine, HERE) == ("AKIAEXAMPLE", "secret", None)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"AWS_ACCESS_KEY_ID": ""},
+        {"AWS_SECRET_ACCESS_KEY": ""},
+        {"AWS_PROFILE": "work"},
+        {"AWS_DEFAULT_PROFILE": "work"},
+        {"AWS_CREDENTIAL_EXPIRATION": "2027-01-01T00:00:00Z"},
+    ],
+    ids=lambda other: next(iter(other)),
+)
+def test_credentials_that_botocore_alone_finds_or_renews_are_left_to_it(
+    monkeypatch: pytest.MonkeyPatch, other: dict[str, str]
+) -> None:
+    assert keys_in(monkeypatch, LAMBDA | other) is None
+    assert keys_in(monkeypatch, LAMBDA | other, HERE) is None
+
+
+@pytest.mark.parametrize("name", ["AWS_ENDPOINT_URL", "AWS_USE_FIPS_ENDPOINT", "AWS_CA_BUNDLE", "https_proxy"])
+def test_another_way_to_aws_is_left_to_botocore_and_means_nothing_on_this_machine(
+    monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    assert keys_in(monkeypatch, LAMBDA | {name: "x"}) is None
+    assert keys_in(monkeypatch, LAMBDA | {name: "x"}, HERE) == ("ASIAEXAMPLE", "secret", "token")

@@ -21,8 +21,9 @@ from chalicelib.services.ports import (
     Write,
     WriteConflict,
 )
-from chalicelib.storage.patience import Patience
-from chalicelib.storage.schema import StoreConfig, connect
+from chalicelib.storage.connection import connect
+from chalicelib.storage.patience import Patience, Refused
+from chalicelib.storage.schema import StoreConfig
 from chalicelib.storage.store import DynamoStore
 from tests.fakes.dynamodb_proxy import DynamoProxy, Fault, canceled, lose_reply, lose_request, refusal
 from tests.storage.records import customer, event, new_id, new_merchant, series, timer
@@ -272,7 +273,7 @@ def test_a_read_without_an_answer_is_no_missing_record(bench: Bench) -> None:
 
 def test_a_missing_table_is_a_mistake_and_not_a_missing_record(bench: Bench, store_config: StoreConfig) -> None:
     lost = DynamoStore(replace(store_config, records_table="till-nowhere"))
-    with pytest.raises(PynamoDBException):
+    with pytest.raises(Refused, match="ResourceNotFoundException"):
         lost.find(Customer, "cus_1")
 
 

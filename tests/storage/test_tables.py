@@ -9,7 +9,8 @@ from typing import Any
 import boto3
 import pytest
 
-from chalicelib.storage.schema import StoreConfig, connect
+from chalicelib.storage.connection import connect
+from chalicelib.storage.schema import StoreConfig
 from infra.local.tables import TEMPLATE, create_tables, drop_tables
 
 TABLES = {

@@ -32,7 +32,7 @@ from chalicelib.services.ports.paying import (
     ProviderRefused,
     ProviderUnavailable,
 )
-from chalicelib.services.ports.seam import OPEN, Seam, Service
+from chalicelib.services.ports.seam import OPEN, NoAnswer, Seam, Service
 from chalicelib.services.ports.storing import (
     DEPLOYMENT,
     MAX_WRITES,
@@ -99,6 +99,7 @@ __all__ = [
     "Message",
     "NewIntent",
     "NewRefund",
+    "NoAnswer",
     "OutgoingMail",
     "Pacer",
     "Page",

@@ -11,6 +11,10 @@ Service = Literal["dynamodb", "stripe", "sqs", "ses", "s3", "ssm", "http"]
 """Whom a request is for."""
 
 
+class NoAnswer(Exception):
+    """A request was sent, or begun, and no whole answer came: nobody knows whether it arrived."""
+
+
 class Seam(Protocol):
     """What stands between this process and the world."""
 

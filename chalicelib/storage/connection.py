@@ -1,0 +1,128 @@
+"""PynamoDB's connection to the three tables: all that is asked of DynamoDB but the reads that a page waits for.
+
+Importing it costs as much as the rest of a page, so it is imported where it is first used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from typing import Any, Final, TypeVar
+
+from pynamodb.connection.base import Connection, MetaTable
+from pynamodb.exceptions import PynamoDBException
+
+from chalicelib.crossing import cross_seam
+from chalicelib.services.ports import OPEN, Index, NoAnswer, Seam
+from chalicelib.storage.patience import Refused
+from chalicelib.storage.rows import Row
+from chalicelib.storage.schema import CONNECT_SECONDS, HEAD, READ_SECONDS, StoreConfig
+
+T = TypeVar("T")
+
+MOST_CONNECTIONS: Final = 32
+"""Kept open to DynamoDB by one process: more than the threads that a process of ours has."""
+
+
+class _SeamedConnection(Connection):
+    """PynamoDB makes its client when it is first used, and another one when credentials were missing then; each of
+    them crosses the seam."""
+
+    def __init__(self, seam: Seam, **options: Any) -> None:
+        super().__init__(**options)
+        self._seam = seam
+        self._crossing: Any = None
+
+    @property
+    def client(self) -> Any:
+        client = super().client
+        if client is not self._crossing:
+            cross_seam(client, "dynamodb", self._seam)
+            self._crossing = client
+        return client
+
+
+def connect(config: StoreConfig, seam: Seam = OPEN, *, read_seconds: float = READ_SECONDS) -> Connection:
+    """A connection that knows the three tables, so that it never has to ask for their descriptions.
+
+    `read_seconds` is how long one answer may take. It sends each request once: the callers say what may be sent again,
+    since only they know what a lost reply means.
+    """
+    connection = _SeamedConnection(
+        seam,
+        region=config.region,
+        # Both ways to the tables must lead to the same ones, whatever the environment says of endpoints.
+        host=config.endpoint_url if config.credentials is None else config.address,
+        connect_timeout_seconds=CONNECT_SECONDS,
+        read_timeout_seconds=read_seconds,
+        max_retry_attempts=0,
+        max_pool_connections=MOST_CONNECTIONS,
+    )
+    indexes = [_index(index.value, ("id", "S")) for index in Index]
+    connection.add_meta_table(_table(config.records_table, ("id", "S"), ("sort", "S"), indexes))
+    connection.add_meta_table(_table(config.events_table, ("merchant_id", "S"), ("id", "S")))
+    connection.add_meta_table(_table(config.timers_table, ("shard", "N"), ("key", "S")))
+    return connection
+
+
+def _keys(hash_key: str, range_key: str) -> list[dict[str, str]]:
+    return [
+        {"AttributeName": hash_key, "KeyType": "HASH"},
+        {"AttributeName": range_key, "KeyType": "RANGE"},
+    ]
+
+
+def _index(name: str, range_key: tuple[str, str]) -> dict[str, Any]:
+    return {"IndexName": name, "KeySchema": _keys(name, range_key[0])}
+
+
+def _table(
+    name: str, hash_key: tuple[str, str], range_key: tuple[str, str], indexes: Iterable[dict[str, Any]] = ()
+) -> MetaTable:
+    found = list(indexes)
+    typed = [hash_key, range_key, *((index["IndexName"], "S") for index in found)]
+    return MetaTable({
+        "TableName": name,
+        "KeySchema": _keys(hash_key[0], range_key[0]),
+        "AttributeDefinitions": [{"AttributeName": one, "AttributeType": type_} for one, type_ in typed],
+        "GlobalSecondaryIndexes": found,
+    })  # fmt: skip
+
+
+def code_of(error: PynamoDBException) -> str | None:
+    """The code that DynamoDB answered with; None where there was no answer.
+
+    PynamoDB's own property fails on a broken connection: there botocore's errors have a response, and it is None.
+    """
+    response = getattr(error.cause, "response", None)
+    return response["Error"]["Code"] if response else None
+
+
+def answer(request: Callable[[], T]) -> T:
+    """What a request of PynamoDB's comes back with. Raises Refused and NoAnswer."""
+    try:
+        return request()
+    except PynamoDBException as error:
+        code = code_of(error)
+        raise NoAnswer(str(error)) if code is None else Refused(code, str(error)) from error
+
+
+class MappedReads:
+    """Reads of records by PynamoDB."""
+
+    def __init__(self, connection: Connection, table: str) -> None:
+        self._connection = connection
+        self._table = table
+
+    def row(self, record_id: str) -> Row | None:
+        """See Reads."""
+        found = answer(partial(self._connection.get_item, self._table, record_id, HEAD, consistent_read=True))
+        row: Row | None = found.get("Item")
+        return row
+
+    def rows(self, ids: Sequence[str]) -> tuple[list[Row], list[str]]:
+        """See Reads."""
+        keys: list[Any] = [{"id": record_id, "sort": HEAD} for record_id in ids]
+        found = answer(partial(self._connection.batch_get_item, self._table, keys, consistent_read=True))
+        left_out = found.get("UnprocessedKeys", {}).get(self._table, {}).get("Keys", [])
+        return list(found["Responses"].get(self._table, ())), [key["id"]["S"] for key in left_out]
