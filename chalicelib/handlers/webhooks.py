@@ -16,7 +16,8 @@ from chalicelib.domain.errors import TillError
 from chalicelib.handlers.boundary import webhook_receiver
 from chalicelib.handlers.parsing import json_object
 from chalicelib.observability import get_logger
-from chalicelib.services.intake import Notice, receive
+from chalicelib.services.intake import receive
+from chalicelib.services.notices import Notice
 from chalicelib.services.payments.matching import PaymentMismatch
 
 _LOG: Final = get_logger("till.webhooks")

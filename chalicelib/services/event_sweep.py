@@ -19,8 +19,9 @@ from chalicelib.domain.documents.intake import (
 )
 from chalicelib.domain.documents.merchants import Merchant
 from chalicelib.domain.documents.timers import Timer, TimerKind
-from chalicelib.services.intake import ALLOWED, Notice, receive
+from chalicelib.services.intake import receive
 from chalicelib.services.mails import timer_message
+from chalicelib.services.notices import ALLOWED, Notice
 from chalicelib.services.payments.matching import PaymentMismatch
 from chalicelib.services.ports import (
     DEPLOYMENT,

@@ -16,23 +16,17 @@ from typing import Any, Final, Generic, TypeVar
 from chalicelib.domain.documents.idempotency import LEASE, KeyedCall, keyed_call_id, new_keyed_call
 from chalicelib.domain.errors import TillError
 from chalicelib.services.ports import (
-    Clock,
-    Ids,
     Insert,
-    Mailer,
-    Pauses,
-    PaymentProvider,
     Ports,
-    Queues,
     Record,
     Records,
     StoreUnavailable,
-    Timers,
     Update,
     Write,
     WriteConflict,
 )
 from chalicelib.services.saving import commit, until_won, written
+from chalicelib.services.standing_in import PortsWith
 
 R = TypeVar("R", bound=Record)
 T = TypeVar("T")
@@ -83,7 +77,7 @@ class Held:
     """A call that this request has claimed, to be done through `ports`. `answer` is there once it is written."""
 
     def __init__(self, ports: Ports, call: KeyedCall) -> None:
-        self.ports: Ports = _KeyedPorts(ports, self)
+        self.ports: Ports = PortsWith(ports, lambda records: _KeyedRecords(records, self))
         self.answer: Answer | None = None
         self._world = ports
         self._call = call
@@ -209,43 +203,3 @@ class _KeyedRecords:
     def commit(self, operation_id: str, writes: Sequence[Write]) -> None:
         """See Records, and Held.commit."""
         self._held.commit(operation_id, writes)
-
-
-class _KeyedPorts:
-    """The ports of a call: all of the world, still made when first asked for, but for its records."""
-
-    def __init__(self, world: Ports, held: Held) -> None:
-        self._world = world
-        self._held = held
-
-    @property
-    def records(self) -> Records:
-        return _KeyedRecords(self._world.records, self._held)
-
-    @property
-    def timers(self) -> Timers:
-        return self._world.timers
-
-    @property
-    def clock(self) -> Clock:
-        return self._world.clock
-
-    @property
-    def ids(self) -> Ids:
-        return self._world.ids
-
-    @property
-    def pauses(self) -> Pauses:
-        return self._world.pauses
-
-    @property
-    def queues(self) -> Queues:
-        return self._world.queues
-
-    @property
-    def stripe(self) -> PaymentProvider:
-        return self._world.stripe
-
-    @property
-    def mailer(self) -> Mailer:
-        return self._world.mailer

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from chalicelib.services.intake import ALLOWED
+from chalicelib.services.notices import ALLOWED
 from infra.deploy import secrets
 from infra.deploy.artefacts import ensure_bucket, upload_template, upload_zip
 from infra.deploy.first_merchant import (

@@ -105,7 +105,7 @@ class State:
         method = None
         if request.payment_method_id is not None:
             method = self.stored_method(account, request.payment_method_id, request.customer_id)
-        return self._put("pi", account, request, request.customer_id, request.metadata, method)
+        return self._put("pi", account, request, request.customer_id, {**request.metadata, **request.hints}, method)
 
     def put_setup_intent(self, account: str | None, customer_id: str, metadata: Mapping[str, str]) -> Intent:
         """A new SetupIntent, unconfirmed."""

@@ -15,8 +15,8 @@ T = TypeVar("T")
 
 ROOT = Path(__file__).resolve().parents[2]
 SERVICES = str(ROOT / "chalicelib" / "services")
-# The one door that all writes go through; who knocked is the line behind it.
-_PASSED_OVER = str(ROOT / "chalicelib" / "services" / "saving.py")
+# The door that all writes go through, and what hands on to the store; who knocked is the line behind them.
+_PASSED_OVER = tuple(str(ROOT / "chalicelib" / "services" / name) for name in ("saving.py", "reading_ahead.py"))
 
 Site = tuple[str, int]
 """A file below chalicelib/services, and the line that is being executed."""
@@ -40,7 +40,7 @@ def _site() -> Site | None:
     frame = sys._getframe(1)
     while True:
         name = frame.f_code.co_filename
-        if name.startswith(SERVICES) and name != _PASSED_OVER:
+        if name.startswith(SERVICES) and name not in _PASSED_OVER:
             return str(Path(name).relative_to(SERVICES)), frame.f_lineno
         if frame.f_back is None:
             return None

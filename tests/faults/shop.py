@@ -23,9 +23,10 @@ from chalicelib.domain.documents.timers import Timer
 from chalicelib.domain.money.amounts import Money
 from chalicelib.handlers import jobs
 from chalicelib.services.checkouts.submit import Submit, Submitted, submit
-from chalicelib.services.intake import Notice, receive
+from chalicelib.services.intake import receive
 from chalicelib.services.links import NewLink, create_link
 from chalicelib.services.merchants import create_merchant
+from chalicelib.services.notices import Notice
 from chalicelib.services.ports import (
     Index,
     MailUnavailable,

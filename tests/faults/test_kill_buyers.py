@@ -10,21 +10,22 @@ from tests.faults.flows_of_buyers import FLOWS
 from tests.faults.matrix import Matrix, Way, ways
 from tests.faults.world import World
 
-ROOMS = ("checkouts", "payments", "limits", "intake.py", "subscriptions.py")
+ROOMS = ("checkouts", "payments", "limits", "intake.py", "notices.py", "subscriptions.py")
 _RACE = "written only where another writes at the same moment (tests/services, and two at a time)"
 _RENEWAL = "comes with a renewal (test_kill_clock.py)"
 _REFUND = "comes with a refund (test_kill_refunds.py)"
 ELSEWHERE = {
     "checkouts/booking.py book_checkout.attempt: commit": _RACE,
+    "checkouts/booking.py _read: ports.records.find": "an address corrected meanwhile (tests/services)",
     "checkouts/expiry.py expire_checkout.close: commit": "no card leaves money under way for a day (tests/services)",
     "intake.py apply_received: commit": "whose an event is cannot be lost again (tests/services/test_intake.py)",
-    "intake.py _whose: ports.records.find": "an event whose metadata name another merchant (tests/services)",
-    "intake.py _owner: ports.records.get": _RENEWAL,
-    "intake.py _apply_refund: ports.records.find": _REFUND,
+    "notices.py read_for: ports.records.find": "an event whose metadata name another merchant (tests/services)",
+    "intake.py _apply_intent: commit": "booked by another between two looks (tests/services)",
+    "intake.py _owner: records.get": _RENEWAL,
     "intake.py _apply_refund: commit": _REFUND,
     "intake.py _apply_refund: ports.stripe.find_refunds": _REFUND,
     "intake.py _is_no_news: ports.records.find": _REFUND,
-    "intake.py _never_saved.attempt: ports.records.find": _RENEWAL,
+    "notices.py _never_saved.attempt: ports.records.find": _RENEWAL,
     "intake.py _apply: commit": "a mismatch waits for a person (tests/services/test_intake.py)",
     "intake.py _apply_charge: commit": "a fee that is known, or none to come (tests/services/test_intake.py)",
     "limits/addresses.py commit_try: ports.records.find": _RACE,

@@ -37,9 +37,10 @@ from chalicelib.services.billing.issuing import billing_timer, issue_due
 from chalicelib.services.checking import check_invariants
 from chalicelib.services.checking.books import NOT_BOOKED
 from chalicelib.services.checkouts.submit import Ending, Submit, Submitted, submit
-from chalicelib.services.intake import Notice, receive
+from chalicelib.services.intake import receive
 from chalicelib.services.links import NewLink, create_link
 from chalicelib.services.merchants import create_merchant
+from chalicelib.services.notices import Notice
 from chalicelib.services.ports import Unreadable
 from chalicelib.storage.inspection import DynamoInspection
 from chalicelib.storage.store import DynamoStore

@@ -12,7 +12,8 @@ from chalicelib.domain.documents.invoices import Invoice
 from chalicelib.domain.documents.payments import Payment
 from chalicelib.domain.documents.timers import TimerKind
 from chalicelib.services.checkouts.submit import Ending
-from chalicelib.services.intake import Notice, apply_received
+from chalicelib.services.intake import apply_received
+from chalicelib.services.notices import Notice
 from chalicelib.services.payments.matching import PaymentMismatch
 from chalicelib.services.ports import ProviderUnavailable, Update
 from chalicelib.services.saving import commit

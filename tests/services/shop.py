@@ -24,10 +24,11 @@ from chalicelib.services.checking import Report, check_invariants
 from chalicelib.services.checkouts.expiry import expire_checkout
 from chalicelib.services.checkouts.submit import Submit, Submitted, submit
 from chalicelib.services.event_sweep import sweep_events
-from chalicelib.services.intake import Notice, apply_received, receive
+from chalicelib.services.intake import apply_received, receive
 from chalicelib.services.links import NewLink, create_link
 from chalicelib.services.mails import send_mail
 from chalicelib.services.merchants import create_merchant
+from chalicelib.services.notices import Notice
 from chalicelib.services.ports import (
     Intent,
     MadeRefund,

@@ -377,6 +377,6 @@ def test_the_same_success_reported_twice_is_booked_once(shop: Shop) -> None:
     shop.press(form)
     checkout, events = shop.store.get(Checkout, form.checkout_id), len(shop.event_types())
     [intent] = shop.stripe.intents()
-    assert apply_intent(shop.ports, checkout.id, intent, actor="test") == checkout
+    assert apply_intent(shop.ports, checkout, intent, actor="test") == checkout
     assert len(shop.event_types()) == events
     assert len(shop.invoices()) == len(shop.payments()) == 1

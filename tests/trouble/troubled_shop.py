@@ -15,8 +15,8 @@ from chalicelib.domain.documents.payments import Payment
 from chalicelib.gateways.stripe.gateway import StripeGateway
 from chalicelib.gateways.stripe.ledger import StripeLedger
 from chalicelib.services.checking import check_invariants
-from chalicelib.services.intake import ALLOWED, Notice
 from chalicelib.services.merchants import create_merchant
+from chalicelib.services.notices import ALLOWED, Notice
 from chalicelib.services.ports import PaymentProvider, ProviderBusy, ProviderUnavailable
 from infra.local.stripe_sandbox import Misbehaviour, StripeSandbox
 from tests.fakes.inspection import FakeInspection

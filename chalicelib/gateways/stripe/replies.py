@@ -1,6 +1,7 @@
 """From Stripe's objects to the port's: what is not needed is left behind here.
 
-A StripeObject is no dict: fields are attributes, an expandable field is a string until it was expanded.
+A StripeObject is no dict: fields are attributes, an expandable field is a string until it was expanded. A `Reply` is
+read the same way.
 """
 
 from __future__ import annotations
@@ -29,10 +30,35 @@ CHARGE_EXPAND: Final = ["balance_transaction"]
 REFUND_EXPAND: Final = ["balance_transaction", "failure_balance_transaction"]
 
 
+class Reply:
+    """A reply's JSON with its fields as attributes, each made when it is asked for.
+
+    For the few replies that are read by the thousand: the stripe package makes an object of every object in a reply,
+    some thirty of them for an intent, of which Till looks at five.
+    """
+
+    __slots__ = ("_fields",)
+
+    def __init__(self, fields: dict[str, Any]) -> None:
+        self._fields = fields
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            value = self._fields[name]
+        except KeyError:
+            raise AttributeError(name) from None
+        return Reply(value) if isinstance(value, dict) else value
+
+    def to_dict(self) -> dict[str, Any]:
+        """The fields by name."""
+        return self._fields
+
+
 def payment_intent(reply: stripe.PaymentIntent) -> Intent:
     """A PaymentIntent. Its charge is the one that succeeded: Stripe's `latest_charge` may be a failed one."""
     latest = reply.latest_charge
-    succeeded = latest if isinstance(latest, stripe.Charge) and latest.status == "succeeded" else None
+    charged = None if latest is None or isinstance(latest, str) else latest
+    succeeded = charged if charged is not None and charged.status == "succeeded" else None
     return Intent(
         id=reply.id,
         status=IntentStatus(reply.status),
@@ -97,7 +123,7 @@ def refund(reply: stripe.Refund) -> MadeRefund:
 
 
 def _expanded(reply: str | stripe.BalanceTransaction | None) -> BalanceTransaction | None:
-    return _balance(reply) if isinstance(reply, stripe.BalanceTransaction) else None
+    return None if reply is None or isinstance(reply, str) else _balance(reply)
 
 
 def _balance(reply: stripe.BalanceTransaction) -> BalanceTransaction:
@@ -119,7 +145,7 @@ def _charged_method(reply: stripe.Charge) -> Method:
 
 
 def _method(expanded: str | stripe.PaymentMethod | None) -> Method | None:
-    return _named(expanded.type, expanded) if isinstance(expanded, stripe.PaymentMethod) else None
+    return None if expanded is None or isinstance(expanded, str) else _named(expanded.type, expanded)
 
 
 def _named(kind: str, holder: Any) -> Method:

@@ -38,6 +38,19 @@ from chalicelib.services.saving import commit, until_won
 
 
 @dataclass(frozen=True, slots=True)
+class _Read:
+    """What a booking is decided from. Each write is conditional on the one it changes, so all may have been read some
+    time before; `known` is the merchant's customer of the buyer's address."""
+
+    checkout: Checkout
+    merchant: Merchant
+    series: NumberSeries
+    known: CustomerByEmail | None
+    uses: LinkUses | None
+    whose: IntentOwner | None
+
+
+@dataclass(frozen=True, slots=True)
 class _Booked:
     """What the transaction leaves behind, and the mail whose sending may be hurried along."""
 
@@ -50,22 +63,22 @@ def seller_of(merchant: Merchant) -> Party:
     return Party(merchant.name, merchant.support_email, merchant.legal_name, merchant.address_lines)
 
 
-def book_checkout(
-    ports: Ports, checkout_id: str, intent: Intent, *, actor: str, also: Sequence[Write] = ()
-) -> Checkout:
+def book_checkout(ports: Ports, seen: Checkout, intent: Intent, *, actor: str, also: Sequence[Write] = ()) -> Checkout:
     """Book a succeeded intent onto its checkout; doing it again changes nothing but `also`.
 
     The synchronous answer, the return page, webhooks and the reconciler all end here; whoever comes second finds
-    the checkout completed. `also` is written in the same transaction (a webhook's `done`). Raises PaymentMismatch.
+    the checkout completed. `seen` is the checkout as the caller last saw it, which only tells what to read. `also` is
+    written in the same transaction (a webhook's `done`). Raises PaymentMismatch.
     """
 
     def attempt() -> _Booked:
-        checkout = ports.records.get(Checkout, checkout_id)
+        read = _read(ports, seen, intent)
+        checkout = read.checkout
         if checkout.status is CheckoutStatus.COMPLETED:
             if also:
                 commit(ports, [], also)
             return _Booked(checkout, None)
-        return _book(ports, checkout, intent, actor=actor, also=also)
+        return _book(ports, read, intent, actor=actor, also=also)
 
     booked = until_won(ports, attempt)
     if booked.mail is not None:
@@ -73,19 +86,31 @@ def book_checkout(
     return booked.checkout
 
 
-def _book(ports: Ports, checkout: Checkout, intent: Intent, *, actor: str, also: Sequence[Write]) -> _Booked:
-    now = ports.clock.now()
-    merchant_id = checkout.merchant_id
-    email_id = customer_by_email_id(merchant_id, checkout.email)
-    merchant, series, known, uses, whose = ports.records.find_many(
+def _read(ports: Ports, seen: Checkout, intent: Intent) -> _Read:
+    """All that a booking is decided from, in one round."""
+    merchant_id = seen.merchant_id
+    email_id = customer_by_email_id(merchant_id, seen.email)
+    checkout, merchant, series, known, uses, whose = ports.records.find_many(
         [
+            (Checkout, seen.id),
             (Merchant, merchant_id),
             (NumberSeries, series_id(merchant_id, INVOICE_SERIES)),
             (CustomerByEmail, email_id),
-            (LinkUses, link_uses_id(checkout.payment_link_id)),
+            (LinkUses, link_uses_id(seen.payment_link_id)),
             (IntentOwner, intent_owner_id(intent.id)),
         ]
     )
+    own_email_id = customer_by_email_id(merchant_id, checkout.email)
+    if own_email_id != email_id:
+        # The buyer has corrected the address since.
+        known = ports.records.find(CustomerByEmail, own_email_id)
+    return _Read(checkout, merchant, series, known, uses, whose)
+
+
+def _book(ports: Ports, read: _Read, intent: Intent, *, actor: str, also: Sequence[Write]) -> _Booked:
+    now = ports.clock.now()
+    checkout, merchant, whose = read.checkout, read.merchant, read.whose
+    merchant_id = checkout.merchant_id
     if whose is None or whose.owner_id != checkout.id:
         raise PaymentMismatch(f"{intent.id} was never saved as this checkout's")
     require_match(merchant, checkout.part, intent, customer_id=checkout.stripe_customer_id)
@@ -101,17 +126,18 @@ def _book(ports: Ports, checkout: Checkout, intent: Intent, *, actor: str, also:
         raise PaymentMismatch(f"the order of {checkout.id} comes to another sum than the one that was charged")
     writes: list[Write] = []
 
-    if known is None:
+    if read.known is None:
+        email_id = customer_by_email_id(merchant_id, checkout.email)
         customer = Customer(ports.ids.new("cus", now), merchant_id, checkout.email, now, name=checkout.name)
         by_email = CustomerByEmail(email_id, merchant_id, customer.id, now)
         writes += [Insert(customer), Insert(by_email)]
         writes.append(happened(ports.ids, "customer.created", customer, now=now, actor=actor))
         customer_id = customer.id
     else:
-        customer_id = known.customer_id
+        customer_id = read.known.customer_id
 
     subscriptions = _subscriptions(ports, checkout, agreed, intent, customer_id, now)
-    taken = replace(series, last=series.last + 1)
+    taken = replace(read.series, last=read.series.last + 1)
     invoice = _invoice(ports, checkout, merchant, agreed, subscriptions, intent, customer_id, taken, now)
     payment = _payment(checkout, invoice, intent, whose, merchant, now)
     done = replace(
@@ -133,10 +159,10 @@ def _book(ports: Ports, checkout: Checkout, intent: Intent, *, actor: str, also:
 
     writes += [Update(taken), Update(done), Insert(invoice), Insert(payment), Insert(mail), SetTimer(mail_timer)]
     writes.append(DropTimer(Timer(TimerKind.EXPIRE_CHECKOUT, checkout.id, merchant_id, checkout.expires_at)))
-    if uses is None:
+    if read.uses is None:
         writes.append(Insert(LinkUses(link_uses_id(checkout.payment_link_id), merchant_id, now, completed=1)))
     else:
-        writes.append(Update(replace(uses, completed=uses.completed + 1)))
+        writes.append(Update(replace(read.uses, completed=read.uses.completed + 1)))
     for subscription in subscriptions:
         writes.append(Insert(subscription))
         writes.append(happened(ports.ids, "subscription.created", subscription, now=now, actor=actor))

@@ -47,7 +47,7 @@ def expire_checkout(ports: Ports, checkout_id: str, *, actor: str) -> Checkout |
         try:
             intent = ports.stripe.cancel_intent(merchant.stripe_account, intent_id, key=f"cancel-{intent_id}")
             if intent.status is IntentStatus.SUCCEEDED:
-                return book_checkout(ports, checkout.id, intent, actor=actor)
+                return book_checkout(ports, checkout, intent, actor=actor)
             under_way = intent.status is not IntentStatus.CANCELED
         except (ProviderRefused, PaymentMismatch):
             # A merchant that has disconnected, or money that does not fit: a person's work, so not every five minutes.

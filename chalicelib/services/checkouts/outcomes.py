@@ -18,7 +18,7 @@ from chalicelib.services.saving import commit, until_won, written
 
 def apply_intent(
     ports: Ports,
-    checkout_id: str,
+    seen: Checkout,
     intent: Intent,
     *,
     actor: str,
@@ -28,17 +28,18 @@ def apply_intent(
 ) -> Checkout:
     """The checkout with the intent's state taken over; `also` is written in the same transaction.
 
-    `asked_here` says that the caller made the try itself, so its end is not somebody else's to tell; `tries_of_address`
-    is what was counted when it did. A repeated, late or reordered report changes nothing. A decline that comes after a
-    challenge is counted against the link by whoever writes it down. Raises PaymentMismatch.
+    `seen` is the checkout as the caller last saw it, and only tells what to read. `asked_here` says that the caller
+    made the try itself, so its end is not somebody else's to tell; `tries_of_address` is what was counted when it did.
+    A repeated, late or reordered report changes nothing. A decline that comes after a challenge is counted against the
+    link by whoever writes it down. Raises PaymentMismatch.
     """
     if intent.status is IntentStatus.SUCCEEDED:
-        return book_checkout(ports, checkout_id, intent, actor=actor, also=also)
+        return book_checkout(ports, seen, intent, actor=actor, also=also)
 
     counts_later = tries_of_address is not None and tries_of_address <= COUNTED_PER_ADDRESS
 
     def attempt() -> tuple[Checkout, bool]:
-        checkout = ports.records.get(Checkout, checkout_id)
+        checkout = ports.records.get(Checkout, seen.id)
         changed = _after(checkout, intent, ports.clock.now(), asked_here, counts_later)
         writes: list[Write] = [] if changed is None else [Update(changed)]
         if writes or also:
@@ -70,7 +71,7 @@ def resolve(ports: Ports, merchant: Merchant, checkout: Checkout, *, actor: str)
         return checkout
     if part.intent_id is not None:
         intent = ports.stripe.retrieve_intent(merchant.stripe_account, part.intent_id)
-        return apply_intent(ports, checkout.id, intent, actor=actor)
+        return apply_intent(ports, checkout, intent, actor=actor)
     if may_be_running(part, ports.clock.now()):
         return checkout
 

@@ -126,6 +126,7 @@ def submit(ports: Ports, request: Submit) -> Submitted:
         request.link_secret,
         request.checkout_id,
         source=request.source,
+        email=request.email,
     )
     if page.checkout is not None and not _is_theirs(page.checkout, request):
         return Submitted(Ending.TIMED_OUT)
@@ -133,7 +134,7 @@ def submit(ports: Ports, request: Submit) -> Submitted:
         claim = _claim(ports, page, request)
         if isinstance(claim, Submitted):
             return claim
-        return _pay(ports, page.merchant, claim, request)
+        return _pay(ports, page, claim, request)
     except TooManyTries as refused:
         return Submitted(Ending.TOO_MANY_TRIES, until=refused.until)
     except WriteConflict:
@@ -230,10 +231,11 @@ def _first_claim(ports: Ports, page: LinkPage, request: Submit, agreed: Plan, co
     return _claimed(ports, page, request, checkout, [Insert(checkout), SetTimer(expiry_timer(checkout)), event])
 
 
-def _pay(ports: Ports, merchant: Merchant, claim: _Claim, request: Submit) -> Submitted:
+def _pay(ports: Ports, page: LinkPage, claim: _Claim, request: Submit) -> Submitted:
     checkout = claim.checkout
+    known_customer = None if page.known_as is None else page.known_as.customer_id
     try:
-        intent = _confirmed(ports, merchant, checkout, request)
+        intent = _confirmed(ports, page.merchant, checkout, request, known_customer)
     except ProviderBusy:
         _abandon(ports, checkout.id)
         return Submitted(Ending.DECLINED, Decline(NOT_STARTED))
@@ -243,7 +245,7 @@ def _pay(ports: Ports, merchant: Merchant, claim: _Claim, request: Submit) -> Su
     except ProviderRefused:
         _abandon(ports, checkout.id)
         raise
-    after = apply_intent(ports, checkout.id, intent, actor=ACTOR, asked_here=True, tries_of_address=claim.tries)
+    after = apply_intent(ports, checkout, intent, actor=ACTOR, asked_here=True, tries_of_address=claim.tries)
     if after.status is CheckoutStatus.COMPLETED:
         return Submitted(Ending.PAID)
     if intent.status is IntentStatus.REQUIRES_ACTION:
@@ -256,7 +258,9 @@ def _pay(ports: Ports, merchant: Merchant, claim: _Claim, request: Submit) -> Su
     return Submitted(Ending.CHECKING)
 
 
-def _confirmed(ports: Ports, merchant: Merchant, checkout: Checkout, request: Submit) -> Intent:
+def _confirmed(
+    ports: Ports, merchant: Merchant, checkout: Checkout, request: Submit, known_customer: str | None
+) -> Intent:
     customer_id = checkout.stripe_customer_id
     if customer_id is None:
         who = checkout
@@ -281,6 +285,7 @@ def _confirmed(ports: Ports, merchant: Merchant, checkout: Checkout, request: Su
         customer_id=customer_id,
         keep_method=any(line.recurring is not None for line in checkout.lines),
         description=merchant.name,
+        known_customer=known_customer,
     )
     intent_id = checkout.part.intent_id
     if intent_id is None:

@@ -14,6 +14,8 @@ from chalicelib.domain.documents.invoices import Invoice
 from chalicelib.domain.documents.merchants import Merchant
 from chalicelib.domain.documents.parts import Part
 from chalicelib.domain.documents.payments import IntentOwner, intent_owner_id
+from chalicelib.services.payments import hints
+from chalicelib.services.payments.hints import invoice_id_of
 from chalicelib.services.ports import (
     Insert,
     Intent,
@@ -40,11 +42,6 @@ KEYS_LAST: Final = timedelta(hours=23)
 after this without looking first whether it happened."""
 
 
-def invoice_id_of(owner: Payable) -> str:
-    """The invoice that the money is for; a checkout's has no record until it is booked."""
-    return owner.invoice_id if isinstance(owner, Checkout) else owner.id
-
-
 def create_key(owner: Payable, part: Part) -> str:
     """The idempotency key under which a part's intent of this generation is made."""
     return f"pi-{invoice_id_of(owner)}-{part.number}-{part.generation}"
@@ -59,20 +56,28 @@ def confirm_key(intent_id: str, part: Part) -> str:
 def metadata_of(owner: Payable, part: Part) -> dict[str, str]:
     """What an intent carries so that it can be found again if its id was never saved."""
     result = {
-        "till_merchant": owner.merchant_id,
-        "till_invoice": invoice_id_of(owner),
-        "till_part": f"{part.number}.{part.generation}",
+        hints.MERCHANT: owner.merchant_id,
+        hints.INVOICE: invoice_id_of(owner),
+        hints.PART: f"{part.number}.{part.generation}",
     }
     if isinstance(owner, Checkout):
-        result["till_checkout"] = owner.id
+        result[hints.CHECKOUT] = owner.id
     return result
 
 
 def ensure_intent(
-    ports: Ports, merchant: Merchant, owner: P, *, customer_id: str, keep_method: bool, description: str
+    ports: Ports,
+    merchant: Merchant,
+    owner: P,
+    *,
+    customer_id: str,
+    keep_method: bool,
+    description: str,
+    known_customer: str | None = None,
 ) -> P:
     """The owner with the id of its part's live intent saved, making the intent where there is none.
 
+    `customer_id` is Stripe's, `known_customer` the merchant's own of a checkout's address, a hint for its booking.
     Raises what PaymentProvider raises, and WriteConflict when another run moved the owner on meanwhile.
     """
     part = owner.part
@@ -85,6 +90,7 @@ def ensure_intent(
         metadata=metadata_of(owner, part),
         keep_method=keep_method,
         description=description,
+        hints=hints.hints_of(owner, part, now, known_customer),
     )
     intent = _made_long_before(ports, merchant, part, wanted, now)
     if intent is None:
@@ -120,13 +126,14 @@ def save_intent(ports: Ports, merchant: Merchant, owner: P, intent_id: str, now:
     """
     part = owner.part
     changed: P = owner.with_part(part.with_intent(intent_id))
+    payment_id, began = hints.payment_of(owner, part, now)
     whose = IntentOwner(
         id=intent_owner_id(intent_id),
         merchant_id=owner.merchant_id,
         owner_id=owner.id,
         part_number=part.number,
-        payment_id=ports.ids.new("pay", now),
-        created_at=now,
+        payment_id=payment_id,
+        created_at=began,
         stripe_account=merchant.stripe_account,
     )
     commit(ports, [Update(changed), Insert(whose)])

@@ -75,7 +75,10 @@ class Intent:
 
 @dataclass(frozen=True, slots=True)
 class NewIntent:
-    """What an intent is made with. `keep_method` stores the method for charges without the buyer present."""
+    """What an intent is made with. `keep_method` stores the method for charges without the buyer present.
+
+    `metadata` is what it is known by; `hints` go beside it, and another try may have others.
+    """
 
     amount: Money
     customer_id: str
@@ -84,6 +87,7 @@ class NewIntent:
     payment_method_id: str | None = None
     description: str | None = None
     statement_suffix: str | None = None
+    hints: Mapping[str, str] = field(default_factory=dict)
 
 
 class MadeStatus(StrEnum):
