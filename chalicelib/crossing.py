@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from chalicelib.services.ports import Seam, Service
+
+USER_AGENT: Final = "till"
+"""Whom AWS is told it is asked by, in the `Config` of every client (`user_agent`,
+https://docs.aws.amazon.com/botocore/latest/reference/config.html). Without a text of ours botocore writes an account of
+machine, libraries and features in use, twice for each request: a sixth of what a call took."""
 
 
 class _SeamedSession:

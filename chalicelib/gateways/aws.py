@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final, Literal
 
-from chalicelib.crossing import cross_seam
+from chalicelib.crossing import USER_AGENT, cross_seam
 from chalicelib.services.ports import Seam, Service
 
 CONNECT_SECONDS: Final = 1.0
@@ -34,6 +34,9 @@ def aws_client(
         connect_timeout=CONNECT_SECONDS,
         read_timeout=read_seconds,
         retries={"mode": "standard", "total_max_attempts": tries},
+        # What is asked is written here and typed; botocore would compare it with its description each time.
+        parameter_validation=False,
+        user_agent=USER_AGENT,
     )
     client: Any = get_session().create_client(service, region_name=region, endpoint_url=endpoint, config=config)
     cross_seam(client, _SERVICE_OF[service], seam)

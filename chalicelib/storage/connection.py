@@ -9,10 +9,11 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Any, Final, TypeVar
 
+from botocore.config import Config
 from pynamodb.connection.base import Connection, MetaTable
 from pynamodb.exceptions import PynamoDBException
 
-from chalicelib.crossing import cross_seam
+from chalicelib.crossing import USER_AGENT, cross_seam
 from chalicelib.services.ports import OPEN, Index, NoAnswer, Seam
 from chalicelib.storage.patience import Refused
 from chalicelib.storage.rows import Row
@@ -32,6 +33,14 @@ class _SeamedConnection(Connection):
         super().__init__(**options)
         self._seam = seam
         self._crossing: Any = None
+
+    @property
+    def session(self) -> Any:
+        session = super().session
+        if session.get_default_client_config() is None:
+            # PynamoDB writes the client's config itself; what it leaves open is taken from here.
+            session.set_default_client_config(Config(user_agent=USER_AGENT))
+        return session
 
     @property
     def client(self) -> Any:
