@@ -21,6 +21,11 @@ class Trips:
     def __str__(self) -> str:
         return f"{len(self.database)} + {len(self.stripe)} Stripe" if self.stripe else str(len(self.database))
 
+    @property
+    def without_leases(self) -> Trips:
+        """Without the tokens of Stripe's pace, of which one lease brings enough for many calls: the only updates."""
+        return Trips(tuple(each for each in self.database if each != "UpdateItem"), self.stripe)
+
 
 def trips_of_till(world: World, folder: Path, endpoint: str) -> tuple[Trips, Trips]:
     """What a pay page and a webhook of Till's send, each as the first request of a process."""
@@ -35,7 +40,7 @@ def trips_of_till(world: World, folder: Path, endpoint: str) -> tuple[Trips, Tri
 def trips_of_straightforward(world: World, folder: Path, endpoint: str) -> tuple[Trips, Trips]:
     """The same of the straightforward app."""
     with Wire(endpoint) as wire:
-        side, prefix = world.straightforward(through=wire.endpoint)
+        side, prefix = world.straightforward(through=wire.endpoint, asks=True)
         page = _trips(wire, world, folder, side.environment, side.page)
         webhook = _trips(wire, world, folder, side.environment, side.webhooks[0])
     assert world.booked_by_straightforward(prefix) == 1

@@ -9,7 +9,8 @@ from statistics import median
 
 @dataclass(frozen=True)
 class Line:
-    """One figure of both apps, and what Till's must be at least. `met` and `aimed` say whether it is."""
+    """One figure of both apps, and what Till's must be at least. `met` and `aimed` say whether it is; one that is not
+    `held` is told for its own sake."""
 
     row: str
     figure: str
@@ -20,10 +21,19 @@ class Line:
     met: bool
     aim: str
     aimed: bool
+    held: bool = True
 
 
 def by_quotient(
-    row: str, figure: str, baseline: Sequence[float], till: Sequence[float], unit: str, must: float, aim: float
+    row: str,
+    figure: str,
+    baseline: Sequence[float],
+    till: Sequence[float],
+    unit: str,
+    must: float,
+    aim: float,
+    *,
+    held: bool = True,
 ) -> Line:
     """A figure that must be so many times less than the straightforward app's; medians of what each round took."""
     theirs, ours = median(baseline), median(till)
@@ -38,6 +48,7 @@ def by_quotient(
         quotient >= must,
         f"{aim:g} x less",
         quotient >= aim,
+        held,
     )
 
 

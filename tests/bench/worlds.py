@@ -222,8 +222,8 @@ class World:
         token = f"{self._link.id.removeprefix('plink_')}{self._link.secret}"
         return Side(environment, page_event("pinewood", token), self._deliveries()), config
 
-    def straightforward(self, through: str | None = None) -> tuple[Side, str]:
-        """The straightforward app's, and the prefix of its tables."""
+    def straightforward(self, through: str | None = None, *, asks: bool = False) -> tuple[Side, str]:
+        """The straightforward app's, and the prefix of its tables; `asks` has its webhook ask Stripe, like Till's."""
         prefix = f"shop-{os.urandom(6).hex()}"
         for model in self._baseline.MODELS:
             part = model.Meta.table_name.removeprefix(f"{self._baseline.PREFIX}-")
@@ -242,6 +242,7 @@ class World:
             "STRIPE_SECRET_KEY": SECRET_KEY,
             "STRIPE_PUBLISHABLE_KEY": PUBLISHABLE_KEY,
             "STRIPE_WEBHOOK_SECRET": WEBHOOK_SECRET,
+            **({"ASK_STRIPE": "yes", "STRIPE_API": self.stripe_url} if asks else {}),
         }
         page = page_event(self._merchant.id, f"{self._link.id}-{self._link.secret}")
         return Side(environment, page, self._deliveries()), prefix
