@@ -6,6 +6,7 @@ and then everything that comes again by itself comes again. So the runs of a gro
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from copy import deepcopy
@@ -99,25 +100,39 @@ def ways(flows: Sequence[Flow]) -> list[Way]:
     return found
 
 
-Beginning = tuple[Callable[[Shop], Case], Callable[[Shop], None], int]
-"""How cases are prepared, the time that passes then, and how many they are."""
+Beginning = tuple[Callable[[Shop], Case], Callable[[Shop], None]]
+"""How cases are prepared, and the time that passes then."""
+MOST_LEFT_OVER = 3
+"""Cases of a beginning that a flow may leave alone. They come to their end beside the others, which costs as much as
+making new ones without them."""
+
+
+@dataclass(frozen=True)
+class Begun:
+    """A world with cases in it. `at_rest`: nothing waits to be done, so a case that is left alone costs nothing."""
+
+    seen: Photograph
+    memory: Mapping[str, Any]
+    cases: Sequence[Case]
+    at_rest: bool
+
+    def serves(self, number: int) -> bool:
+        """Whether so many cases can be taken from it."""
+        return 0 <= len(self.cases) - number <= (len(self.cases) if self.at_rest else MOST_LEFT_OVER)
 
 
 class Beginnings:
-    """Worlds with cases in them, made once each."""
+    """Worlds with cases in them. Flows that begin alike share one, also where one needs fewer cases than another."""
 
     def __init__(self, world: World) -> None:
         self._world = world
-        self._made: dict[Beginning, tuple[Photograph, Mapping[str, Any], list[Case]]] = {}
+        self._made: dict[Beginning, list[Begun]] = defaultdict(list)
 
     def shop(self, flow: Flow, number: int, *, tokens: bool = True, two: bool = False) -> tuple[Shop, list[Case]]:
         """A shop in which every case is ready to be stopped."""
-        key = (flow.prepare, flow.later, number)
-        if key not in self._made:
-            self._made[key] = self._make(flow, number)
-        seen, memory, cases = self._made[key]
-        self._world.put_back(seen, tokens=tokens)
-        shop, cases = Shop.remembering(memory, self._world, two=two), deepcopy(cases)
+        begun = self._begun(flow, number)
+        self._world.put_back(begun.seen, tokens=tokens)
+        shop, cases = Shop.remembering(begun.memory, self._world, two=two), deepcopy(list(begun.cases[:number]))
         try:
             for step in flow.ready:
                 for case in cases:
@@ -127,13 +142,23 @@ class Beginnings:
             raise
         return shop, cases
 
-    def _make(self, flow: Flow, number: int) -> tuple[Photograph, Mapping[str, Any], list[Case]]:
+    def _begun(self, flow: Flow, number: int) -> Begun:
+        made = self._made[flow.prepare, flow.later]
+        # What is recorded, or does as much as there is, has to be alone.
+        alone = number == 1 or flow.in_place
+        fitting = [begun for begun in made if (len(begun.cases) == number if alone else begun.serves(number))]
+        if not fitting:
+            fitting = [self._make(flow, number)]
+            made += fitting
+        return min(fitting, key=lambda begun: len(begun.cases))
+
+    def _make(self, flow: Flow, number: int) -> Begun:
         self._world.put_back()
         shop = Shop(self._world)
         try:
             cases = [flow.prepare(shop) for _ in range(number)]
             flow.later(shop)
-            return self._world.photograph(), shop.memory(), cases
+            return Begun(self._world.photograph(), shop.memory(), cases, shop.at_rest())
         finally:
             shop.close()
 

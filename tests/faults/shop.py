@@ -358,6 +358,11 @@ class Shop:
         now = self.world.clock.now()
         return {timer.key for timer in self.world.inspection.timers() if isinstance(timer, Timer) and timer.due <= now}
 
+    def at_rest(self) -> bool:
+        """Whether nothing is due, nothing waits in a queue, and Stripe has nothing to tell."""
+        waiting = any(self.world.queues.waiting(queue) for queue in QueueName)
+        return not (waiting or self.due() or self.untold())
+
     def let_pass(self, span: timedelta) -> None:
         """Nobody does anything for a while."""
         self.world.clock.advance(span)
