@@ -245,6 +245,16 @@ FLOWS = (
         whole=True,
     ),
     Flow(
+        "charge, by code that told less",
+        Shop.subscribe,
+        steps.work,
+        later=issued,
+        ready=(_to_charge, _without_hints),
+        again=steps.message_again,
+        soon=paid_twice,
+        ends=paid_twice,
+    ),
+    Flow(
         "charge declined",
         declines,
         steps.work,

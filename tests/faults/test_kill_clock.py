@@ -18,6 +18,7 @@ ELSEWHERE = {
     "billing/outcomes.py refuse_try.attempt: commit": _REFUSED,
     "invoices/paying.py _abandon.attempt: commit": "a try that did nothing (tests/services/test_invoice_paying.py)",
     "billing/charging.py _charge: commit": "a method replaced between two tries (tests/services)",
+    "billing/charging.py _not_made: commit": _REFUSED,
     "subscribing.py preview_draft: ports.records.get": "a look that changes nothing",
     "invoices/paying.py _confirmed: ports.stripe.create_customer": "a buyer without any stored method (tests/services)",
 }

@@ -24,6 +24,8 @@ class Guard:
 
 SUBMIT = ("tests/services/test_checkout_submit.py",)
 RENEW = ("tests/services/test_renewals.py",)
+ISSUE = ("tests/services/test_issuing_from_one_read.py",)
+CHARGE = ("tests/services/test_charging_in_three_calls.py",)
 INTAKE = ("tests/services/test_intake.py",)
 HINTS = ("tests/services/test_intake_hints.py",)
 PAYING = ("tests/services/test_invoice_paying.py",)
@@ -41,6 +43,7 @@ _BOOKING = "chalicelib/services/checkouts/booking.py"
 _SUBMIT = "chalicelib/services/checkouts/submit.py"
 _ISSUING = "chalicelib/services/billing/issuing.py"
 _CHARGING = "chalicelib/services/billing/charging.py"
+_KNOWN = "chalicelib/services/billing/known.py"
 _OUTCOMES = "chalicelib/services/billing/outcomes.py"
 _INTENTS = "chalicelib/services/payments/intents.py"
 _SUBSCRIBING = "chalicelib/services/subscribing.py"
@@ -179,6 +182,27 @@ GUARDS: tuple[Guard, ...] = (
         "ends = subscription.is_last_issued",
         RENEW,
     ),
+    Guard(
+        "a timer that was done goes with its work",
+        _ISSUING,
+        "writes += [DropTimer(timer) for timer in stale]",
+        "pass",
+        ISSUE,
+    ),
+    Guard(
+        "a timer set anew at its old time is not the stale one",
+        _ISSUING,
+        "None if stale == following else stale, issued=True)",
+        "stale, issued=True)",
+        ISSUE,
+    ),
+    Guard(
+        "who is beaten reads again",
+        "chalicelib/services/saving.py",
+        "attempt(known.pop() if known else read())",
+        "attempt(known[0] if known else read())",
+        ISSUE,
+    ),
     # --- charging
     Guard(
         "asking Stripe before a try in doubt is repeated",
@@ -190,15 +214,43 @@ GUARDS: tuple[Guard, ...] = (
     Guard(
         "looking before creating once keys are forgotten",
         _INTENTS,
-        "if not part.attempts or now - part.attempts[0].at < KEYS_LAST:",
-        "if True:",
+        "return bool(since) and now - min(since) >= KEYS_LAST",
+        "return False",
         RENEW,
+    ),
+    Guard(
+        "an intent of a worker that wrote nothing down is looked for too",
+        _INTENTS,
+        "if isinstance(owner, Invoice) and owner.collection is Collection.AUTOMATIC and owner.issued_at is not None:",
+        "if False:",
+        CHARGE,
+    ),
+    Guard(
+        "the try and its intent are saved before the confirm",
+        _CHARGING,
+        "commit(ports, [Update(claimed), *writes])\n        claimed = written(claimed)",
+        "claimed = written(claimed)",
+        CHARGE,
+    ),
+    Guard(
+        "the intent's owner is put with its claim",
+        _CHARGING,
+        "commit(ports, [Update(claimed), *writes])",
+        "commit(ports, [Update(claimed)])",
+        CHARGE,
+    ),
+    Guard(
+        "only what the invoice names is taken of what came with hints",
+        _KNOWN,
+        "found.get(invoice.customer_id),",
+        "next((each for each in found.values() if isinstance(each, Customer)), None),",
+        CHARGE,
     ),
     Guard(
         "a stale charge timer does nothing",
         _CHARGING,
-        "if invoice is None or invoice.charge_at != timer.due:",
-        "if invoice is None:",
+        "if known is None or known.invoice.charge_at != timer.due:",
+        "if known is None:",
         RENEW,
     ),
     Guard(

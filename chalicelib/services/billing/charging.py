@@ -1,7 +1,8 @@
 """Charging an issued invoice to the stored method while the buyer is away.
 
-Claim the try, make or find the one live intent, save its id, confirm, write down the outcome. The charge timer goes
-only in the transaction that stores an outcome, so a death anywhere in between is found again by the next sweep.
+One read; the one live intent made or found, unconfirmed, which moves nothing; one transaction that claims the try and
+saves the intent's id; the confirm; one transaction that writes down the outcome. Who loses the claim confirms nothing.
+The charge timer goes only with the outcome, so a death anywhere in between is found again by the next sweep.
 """
 
 from __future__ import annotations
@@ -17,17 +18,27 @@ from chalicelib.domain.documents.parts import AttemptOutcome, Part
 from chalicelib.domain.documents.subscriptions import Subscription
 from chalicelib.domain.documents.timers import Timer, TimerKind
 from chalicelib.domain.machines import InvoiceStatus, PartState, SubscriptionStatus
+from chalicelib.services.billing.known import Known, read_for
 from chalicelib.services.billing.outcomes import apply_intent, refuse_try
 from chalicelib.services.invoices.paying import resolve_invoice
-from chalicelib.services.payments.intents import KEYS_LAST, confirm_key, confirmed, ensure_intent, forget_canceled
+from chalicelib.services.payments.intents import (
+    KEYS_LAST,
+    confirm_key,
+    confirmed,
+    forget_canceled,
+    make_intent,
+    owner_of,
+)
 from chalicelib.services.ports import (
     DropTimer,
+    Insert,
     Intent,
     IntentStatus,
     KeySpent,
     Ports,
     ProviderRefused,
     Update,
+    Write,
     WriteConflict,
 )
 from chalicelib.services.saving import commit, written
@@ -53,14 +64,13 @@ def charge_invoice(ports: Ports, timer: Timer) -> str:
     next delivery asks Stripe before it tries again) and ProviderRefused (somebody must look).
     """
     now = ports.clock.now()
-    invoice = ports.records.find(Invoice, timer.record_id)
-    if invoice is None or invoice.charge_at != timer.due:
+    known = read_for(ports, timer)
+    if known is None or known.invoice.charge_at != timer.due:
         ports.timers.drop(timer)
         return "stale"
-    if invoice.charge_at > now:
+    if known.invoice.charge_at > now:
         return "not due"
-    merchant = ports.records.get(Merchant, invoice.merchant_id)
-    subscription = ports.records.find(Subscription, invoice.subscription_id) if invoice.subscription_id else None
+    invoice, merchant, subscription = known.invoice, known.merchant, known.subscription
     refusal = _refusal(invoice, merchant, subscription)
     try:
         if refusal is not None and invoice.status is InvoiceStatus.OPEN and invoice.parts and invoice.part.in_doubt:
@@ -74,7 +84,7 @@ def charge_invoice(ports: Ports, timer: Timer) -> str:
             blocked = refusal if isinstance(refusal, CollectionBlock) else invoice.collection_blocked
             commit(ports, [Update(replace(invoice, charge_at=None, collection_blocked=blocked)), DropTimer(timer)])
             return "not collected"
-        return _charge(ports, merchant, invoice, subscription.method, now)
+        return _charge(ports, known, subscription.method, now)
     except WriteConflict:
         # Somebody else moved this invoice on; if a charge is still wanted its timer is still there.
         return "moved on by another"
@@ -101,7 +111,7 @@ def _found_out(ports: Ports, merchant: Merchant, invoice: Invoice) -> Invoice:
         if intent.status is IntentStatus.PROCESSING:
             return invoice
         if intent.status is not IntentStatus.CANCELED and not _was_not_tried(part, intent):
-            _stored(ports, invoice, intent)
+            _told(ports, invoice, intent)
             return ports.records.get(Invoice, invoice.id)
     freed = invoice.with_part(part.ended(AttemptOutcome.ABANDONED))
     commit(ports, [Update(freed)])
@@ -110,7 +120,8 @@ def _found_out(ports: Ports, merchant: Merchant, invoice: Invoice) -> Invoice:
     return forget_canceled(ports, freed, intent) if gone and intent is not None else freed
 
 
-def _charge(ports: Ports, merchant: Merchant, invoice: Invoice, method: StoredMethod, now: datetime) -> str:
+def _charge(ports: Ports, known: Known, method: StoredMethod, now: datetime) -> str:
+    merchant, invoice = known.merchant, known.invoice
     if invoice.part.latest is not None and invoice.part.latest.on_session:
         invoice = resolve_invoice(ports, merchant, invoice, actor=ACTOR)
         if invoice.status is not InvoiceStatus.OPEN or invoice.part.in_doubt or _is_with_buyer(invoice, now):
@@ -123,26 +134,15 @@ def _charge(ports: Ports, merchant: Merchant, invoice: Invoice, method: StoredMe
         elif not _may_confirm(intent) or (
             invoice.part.in_doubt and _is_old(invoice, now) and intent.decline is not None
         ):
-            return _stored(ports, invoice, intent)
-    # A try in doubt is made again under its own key: Stripe answers what it answered then, or does it now.
-    if not invoice.part.in_doubt:
-        claimed = invoice.with_part(invoice.part.claimed(now))
-        commit(ports, [Update(claimed)])
-        invoice = written(claimed)
+            return _told(ports, invoice, intent)
     try:
-        invoice = ensure_intent(
-            ports,
-            merchant,
-            invoice,
-            customer_id=method.stripe_customer_id,
-            keep_method=False,
-            description=f"{merchant.name} {invoice.number}",
-        )
+        known = _claimed(ports, replace(known, invoice=invoice), method)
     except ProviderRefused as refused:
-        return _refused(ports, invoice, refused)
+        return _not_made(ports, invoice, refused)
+    invoice = known.invoice
     intent_id = invoice.part.intent_id
     if intent_id is None:
-        raise ValueError("an ensured intent has an id")
+        raise ValueError("a claimed try has its intent")
     try:
         intent = confirmed(
             ports,
@@ -168,7 +168,48 @@ def _charge(ports: Ports, merchant: Merchant, invoice: Invoice, method: StoredMe
             commit(ports, [Update(invoice.with_part(invoice.part.ended(AttemptOutcome.ABANDONED)))])
             raise
         return _refused(ports, invoice, refused)
-    return _stored(ports, invoice, intent)
+    return _told(ports, invoice, intent, known)
+
+
+def _claimed(ports: Ports, known: Known, method: StoredMethod) -> Known:
+    """With a try that is this run's alone to confirm, and the intent it is for: both saved, in one transaction.
+
+    A try in doubt is made again under its own key: Stripe answers what it answered then, or does it now. Raises
+    WriteConflict where another run was first: then nothing may be confirmed here.
+    """
+    merchant, invoice, part = known.merchant, known.invoice, known.invoice.part
+    whose = known.whose
+    writes: list[Write] = []
+    if part.intent_id is None:
+        intent_id = make_intent(
+            ports,
+            merchant,
+            invoice,
+            customer_id=method.stripe_customer_id,
+            keep_method=False,
+            description=f"{merchant.name} {invoice.number}",
+        ).id
+        whose = owner_of(merchant, invoice, intent_id, ports.clock.now())
+        part = part.with_intent(intent_id)
+        writes.append(Insert(whose))
+    if not part.in_doubt:
+        part = part.claimed(ports.clock.now())
+    claimed = invoice.with_part(part)
+    if claimed != invoice:
+        commit(ports, [Update(claimed), *writes])
+        claimed = written(claimed)
+    return replace(known, invoice=claimed, whose=whose)
+
+
+def _not_made(ports: Ports, invoice: Invoice, refused: ProviderRefused) -> str:
+    """What it means that Stripe makes no intent for the stored method: a try that failed, though it never began."""
+    if refused.code in OPERATORS_CODES:
+        raise refused
+    if not invoice.part.in_doubt:
+        claimed = invoice.with_part(invoice.part.claimed(ports.clock.now()))
+        commit(ports, [Update(claimed)])
+        invoice = written(claimed)
+    return _refused(ports, invoice, refused)
 
 
 def _refused(ports: Ports, invoice: Invoice, refused: ProviderRefused) -> str:
@@ -206,8 +247,9 @@ def _is_old(invoice: Invoice, now: datetime) -> bool:
     return latest is not None and now - latest.at >= KEYS_LAST
 
 
-def _stored(ports: Ports, invoice: Invoice, intent: Intent) -> str:
+def _told(ports: Ports, invoice: Invoice, intent: Intent, known: Known | None = None) -> str:
+    """Write down what Stripe says of the invoice's intent; what became of the invoice, in a word."""
     own_try = None if invoice.part.latest is None else invoice.part.latest.number
-    after = apply_intent(ports, invoice.id, intent, actor=ACTOR, own_try=own_try)
+    after = apply_intent(ports, invoice.id, intent, actor=ACTOR, own_try=own_try, known=known)
     latest = after.part.latest
     return str(after.status if after.status is InvoiceStatus.PAID or latest is None else latest.outcome)

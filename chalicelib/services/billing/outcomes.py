@@ -10,12 +10,12 @@ from typing import Final
 from chalicelib.domain.documents.customers import Customer
 from chalicelib.domain.documents.invoices import CollectionBlock, Invoice
 from chalicelib.domain.documents.mails import Mail, MailKind
-from chalicelib.domain.documents.merchants import Merchant
 from chalicelib.domain.documents.methods import StoredMethod
 from chalicelib.domain.documents.parts import AttemptOutcome, Part
-from chalicelib.domain.documents.payments import IntentOwner, Payment, intent_owner_id
+from chalicelib.domain.documents.payments import Payment
 from chalicelib.domain.documents.subscriptions import Subscription
 from chalicelib.domain.documents.timers import Timer, TimerKind
+from chalicelib.domain.errors import NotFound
 from chalicelib.domain.ids import derived_id
 from chalicelib.domain.machines import (
     SUBSCRIPTION,
@@ -25,6 +25,7 @@ from chalicelib.domain.machines import (
     PaymentStatus,
     SubscriptionAction,
 )
+from chalicelib.services.billing.known import Known, read_around
 from chalicelib.services.facts import happened
 from chalicelib.services.mails import queue_mail
 from chalicelib.services.payments.matching import PaymentMismatch, require_match
@@ -53,28 +54,33 @@ def apply_intent(
     actor: str,
     also: Sequence[Write] = (),
     own_try: int | None = None,
+    known: Known | None = None,
 ) -> Invoice:
     """The invoice with the intent's state taken over; `also` is written in the same transaction.
 
     `own_try` is the number of the try that the caller made itself: how a running one failed is nobody else's to tell.
+    `known` is what the caller has just read or written, from which the first attempt goes on without reading.
     A repeated, late or reordered report changes nothing but `also`. Raises PaymentMismatch.
     """
 
-    def attempt() -> _Written:
-        invoice = ports.records.get(Invoice, invoice_id)
+    def attempt(known: Known | None) -> _Written:
+        invoice = ports.records.get(Invoice, invoice_id) if known is None else known.invoice
         now = ports.clock.now()
         if intent.status is IntentStatus.SUCCEEDED:
-            result, writes = _book(ports, invoice, intent, actor, now)
+            result, writes = _book(ports, invoice, known, intent, actor, now)
         elif _is_news(invoice, intent, now, own_try):
             asks = intent.status is IntentStatus.REQUIRES_ACTION
-            result, writes = _store_failure(ports, invoice, None if asks else intent.decline, asks, actor, now)
+            decline = None if asks else intent.decline
+            result, writes = _store_failure(ports, invoice, known, decline, asks, actor, now)
         else:
             result, writes = _Written(invoice), []
         if writes or also:
             commit(ports, writes, also)
         return result
 
-    done = until_won(ports, attempt)
+    # Whoever is beaten has nothing in hand any more and reads.
+    in_hand = [] if known is None else [known]
+    done = until_won(ports, lambda: attempt(in_hand.pop() if in_hand else None))
     if done.mail is not None:
         queue_mail(ports, done.mail)
     return done.invoice
@@ -96,18 +102,15 @@ def _is_news(invoice: Invoice, intent: Intent, now: datetime, own_try: int | Non
     return intent.status is IntentStatus.REQUIRES_PAYMENT_METHOD and intent.decline is not None
 
 
-def _book(ports: Ports, invoice: Invoice, intent: Intent, actor: str, now: datetime) -> tuple[_Written, list[Write]]:
+def _book(
+    ports: Ports, invoice: Invoice, known: Known | None, intent: Intent, actor: str, now: datetime
+) -> tuple[_Written, list[Write]]:
     if invoice.status is InvoiceStatus.PAID:
         return _Written(invoice), []
-    wanted: list[tuple[type[object], str]] = [
-        (Merchant, invoice.merchant_id),
-        (IntentOwner, intent_owner_id(intent.id)),
-        (Customer, invoice.customer_id),
-    ]
-    if invoice.subscription_id is not None:
-        wanted.append((Subscription, invoice.subscription_id))
-    merchant, whose, customer, *rest = ports.records.find_many(wanted)
-    subscription: Subscription | None = rest[0] if rest else None
+    around = read_around(ports, invoice, intent_id=intent.id, known=known)
+    merchant, whose, subscription = around.merchant, around.whose, around.subscription
+    if around.customer is None:
+        raise NotFound("customer")
     if whose is None or whose.owner_id not in (invoice.id, invoice.checkout_id):
         raise PaymentMismatch(f"{intent.id} was never saved as this invoice's")
     expected = invoice.stripe_customer_id
@@ -147,7 +150,7 @@ def _book(ports: Ports, invoice: Invoice, intent: Intent, actor: str, now: datet
         id=derived_id("mail", now, f"receipt#{invoice.id}"),
         merchant_id=invoice.merchant_id,
         kind=MailKind.RECEIPT,
-        to=customer.email,
+        to=around.customer.email,
         about_id=invoice.id,
         due=now,
         created_at=now,
@@ -207,7 +210,7 @@ def refuse_try(ports: Ports, invoice_id: str, code: str, *, actor: str, own_try:
             return _Written(invoice)
         if not invoice.part.in_doubt:
             return _Written(invoice)
-        result, writes = _store_failure(ports, invoice, Decline(code), False, actor, ports.clock.now())
+        result, writes = _store_failure(ports, invoice, None, Decline(code), False, actor, ports.clock.now())
         commit(ports, writes)
         return result
 
@@ -218,7 +221,13 @@ def refuse_try(ports: Ports, invoice_id: str, code: str, *, actor: str, own_try:
 
 
 def _store_failure(
-    ports: Ports, invoice: Invoice, decline: Decline | None, asks_action: bool, actor: str, now: datetime
+    ports: Ports,
+    invoice: Invoice,
+    known: Known | None,
+    decline: Decline | None,
+    asks_action: bool,
+    actor: str,
+    now: datetime,
 ) -> tuple[_Written, list[Write]]:
     buyer_is_there = invoice.part.latest is not None and invoice.part.latest.on_session
     if asks_action:
@@ -233,26 +242,25 @@ def _store_failure(
         # The page tells them, and they may try another card: nothing that the schedule knows has changed.
         tried = invoice.with_part(part)
         return _Written(written(tried)), [Update(tried)]
+    around = read_around(ports, invoice, known=known)
     failed = replace(invoice.with_part(part), charge_at=None)
     writes: list[Write] = [Update(failed)]
     if invoice.charge_at is not None:
         writes.append(DropTimer(Timer(TimerKind.CHARGE_INVOICE, invoice.id, invoice.merchant_id, invoice.charge_at)))
     writes.append(happened(ports.ids, "invoice.payment_failed", failed, now=now, actor=actor))
-    mail = _failure_mail(ports, failed, part, now)
+    mail = _failure_mail(around.customer, failed, part, now)
     mail_timer = None
     if mail is not None:
         mail_timer = Timer(TimerKind.SEND_MAIL, mail.id, mail.merchant_id, mail.due)
         writes += [Insert(mail), SetTimer(mail_timer)]
-    if invoice.subscription_id is not None:
-        subscription = ports.records.get(Subscription, invoice.subscription_id)
-        if invoice.id not in subscription.past_due_invoices:
-            writes += _fall_behind(ports, subscription, invoice.id, actor, now)
+    subscription = around.subscription
+    if subscription is not None and invoice.id not in subscription.past_due_invoices:
+        writes += _fall_behind(ports, subscription, invoice.id, actor, now)
     return _Written(written(failed), mail_timer), writes
 
 
-def _failure_mail(ports: Ports, failed: Invoice, part: Part, now: datetime) -> Mail | None:
+def _failure_mail(customer: Customer | None, failed: Invoice, part: Part, now: datetime) -> Mail | None:
     """The mail that asks the buyer to act, written with the failure it tells of, so never before it is known."""
-    customer = ports.records.find(Customer, failed.customer_id)
     latest = part.latest
     if customer is None or latest is None:
         return None

@@ -42,9 +42,11 @@ def invoice_id_of(owner: Checkout | Invoice) -> str:
 def payment_of(owner: Checkout | Invoice, part: Part, now: datetime) -> tuple[str, datetime]:
     """The id that the payment of a part's intent will have, and when it began: with the part's first try.
 
-    Derived, so that a create that is sent again says the same, and the id is known before the intent is.
+    Derived, so that a create that is sent again says the same, and the id is known before the intent is. The scheduler
+    makes the intent before it writes its try down: there it began when the charge was due.
     """
-    began = part.attempts[0].at if part.attempts else now
+    due = owner.charge_at if isinstance(owner, Invoice) else None
+    began = part.attempts[0].at if part.attempts else due or now
     return derived_id("pay", began, f"payment#{invoice_id_of(owner)}#{part.number}#{part.generation}"), began
 
 

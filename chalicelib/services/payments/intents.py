@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Final, TypeVar
 
 from chalicelib.domain.documents.checkouts import Checkout
-from chalicelib.domain.documents.invoices import Invoice
+from chalicelib.domain.documents.invoices import Collection, Invoice
 from chalicelib.domain.documents.merchants import Merchant
 from chalicelib.domain.documents.parts import Part
 from chalicelib.domain.documents.payments import IntentOwner, intent_owner_id
@@ -80,10 +80,37 @@ def ensure_intent(
     `customer_id` is Stripe's, `known_customer` the merchant's own of a checkout's address, a hint for its booking.
     Raises what PaymentProvider raises, and WriteConflict when another run moved the owner on meanwhile.
     """
-    part = owner.part
-    if part.intent_id is not None:
+    if owner.part.intent_id is not None:
         return owner
-    now = ports.clock.now()
+    intent = make_intent(
+        ports,
+        merchant,
+        owner,
+        customer_id=customer_id,
+        keep_method=keep_method,
+        description=description,
+        known_customer=known_customer,
+    )
+    return save_intent(ports, merchant, owner, intent.id, ports.clock.now())
+
+
+def make_intent(
+    ports: Ports,
+    merchant: Merchant,
+    owner: Payable,
+    *,
+    customer_id: str,
+    keep_method: bool,
+    description: str,
+    known_customer: str | None = None,
+) -> Intent:
+    """An intent for a part that has none: made, or found where a run before this one made it and did not save it.
+
+    It is unconfirmed and nobody's yet. Whoever confirms it saves its id first; where that is lost to another run, or
+    to death, the intent stays as it is, moves nothing, and is found again by its key and then by its metadata.
+    Raises what PaymentProvider raises.
+    """
+    part, now = owner.part, ports.clock.now()
     wanted = NewIntent(
         amount=part.amount,
         customer_id=customer_id,
@@ -92,15 +119,16 @@ def ensure_intent(
         description=description,
         hints=hints.hints_of(owner, part, now, known_customer),
     )
-    intent = _made_long_before(ports, merchant, part, wanted, now)
-    if intent is None:
-        intent = under_key(
-            create_key(owner, part),
-            part,
-            lambda key: ports.stripe.create_intent(merchant.stripe_account, wanted, key=key),
-            lambda: _made_before(ports, merchant, wanted),
-        )
-    return save_intent(ports, merchant, owner, intent.id, now)
+    if keys_forgotten(owner, now):
+        found = _made_before(ports, merchant, wanted)
+        if found is not None:
+            return found
+    return under_key(
+        create_key(owner, part),
+        part,
+        lambda key: ports.stripe.create_intent(merchant.stripe_account, wanted, key=key),
+        lambda: _made_before(ports, merchant, wanted),
+    )
 
 
 def under_key(key: str, part: Part, create: Callable[[str], T], find: Callable[[], T | None] = lambda: None) -> T:
@@ -124,20 +152,23 @@ def save_intent(ports: Ports, merchant: Merchant, owner: P, intent_id: str, now:
 
     Raises WriteConflict when the owner moved on meanwhile.
     """
-    part = owner.part
-    changed: P = owner.with_part(part.with_intent(intent_id))
-    payment_id, began = hints.payment_of(owner, part, now)
-    whose = IntentOwner(
+    changed: P = owner.with_part(owner.part.with_intent(intent_id))
+    commit(ports, [Update(changed), Insert(owner_of(merchant, owner, intent_id, now))])
+    return written(changed)
+
+
+def owner_of(merchant: Merchant, owner: Payable, intent_id: str, now: datetime) -> IntentOwner:
+    """The row that says whose an intent is, for the transaction that saves its id."""
+    payment_id, began = hints.payment_of(owner, owner.part, now)
+    return IntentOwner(
         id=intent_owner_id(intent_id),
         merchant_id=owner.merchant_id,
         owner_id=owner.id,
-        part_number=part.number,
+        part_number=owner.part.number,
         payment_id=payment_id,
         created_at=began,
         stripe_account=merchant.stripe_account,
     )
-    commit(ports, [Update(changed), Insert(whose)])
-    return written(changed)
 
 
 def confirmed(ports: Ports, account: str | None, intent_id: str, confirm: Callable[[], Intent]) -> Intent:
@@ -167,11 +198,16 @@ def forget_canceled(ports: Ports, owner: P, intent: Intent) -> P:
     return written(changed)
 
 
-def _made_long_before(ports: Ports, merchant: Merchant, part: Part, wanted: NewIntent, now: datetime) -> Intent | None:
-    # A first try younger than the keys' life may simply repeat the create; an older one must look before it leaps.
-    if not part.attempts or now - part.attempts[0].at < KEYS_LAST:
-        return None
-    return _made_before(ports, merchant, wanted)
+def keys_forgotten(owner: Payable, now: datetime) -> bool:
+    """Whether an intent may have been made so long ago that Stripe has forgotten its key, and its id not been saved.
+
+    A buyer's try is written down before its intent is made. The scheduler makes the intent first, so for an invoice
+    that it charges all time counts since this was issued.
+    """
+    since = [attempt.at for attempt in owner.part.attempts[:1]]
+    if isinstance(owner, Invoice) and owner.collection is Collection.AUTOMATIC and owner.issued_at is not None:
+        since.append(owner.issued_at)
+    return bool(since) and now - min(since) >= KEYS_LAST
 
 
 def _made_before(ports: Ports, merchant: Merchant, wanted: NewIntent) -> Intent | None:
