@@ -157,8 +157,10 @@ def test_a_buyer_on_the_invoices_page_and_the_scheduler_charge_it_once(
     control.set_clock(BOUGHT)
     Visit.of(control.info()["links"]["monthly"], stripe).filled().press()
     control.settle()
-    # Workers that charge begin with a GetItem, those that issue have none: it is issued, and its charge stays due.
-    control.post("/faults", {"service": "dynamodb", "operation": "GetItem", "kind": "kill", "times": 1_000})
+    # Workers that charge die before they make an intent, those that issue make none: its charge stays due.
+    control.post(
+        "/faults", {"service": "stripe", "operation": "POST /v1/payment_intents", "kind": "kill", "times": 1_000}
+    )
     control.set_clock(RENEWS)
     ask("DELETE", f"{control.url}/faults", {})
     [open_invoice] = [each for each in api.all("/invoices") if each["status"] == "open"]
