@@ -333,3 +333,18 @@ def test_a_try_claimed_without_an_intent_as_older_code_left_it_goes_on_under_its
     assert charge_invoice(shop.ports, timer) == "paid"
     assert [each.number for each in shop.store.get(Invoice, invoice.id).part.attempts] == [1]
     assert charge_timer(shop.store.get(Invoice, invoice.id)) is None
+
+
+def test_a_create_that_is_sent_again_says_the_same_and_its_payment_began_when_the_charge_was_due(shop: Shop) -> None:
+    _, invoice, timer = renewal(shop)
+    shop.stripe.fail("create_intent", effect=True)
+    with pytest.raises(ProviderUnavailable):
+        charge_invoice(shop.ports, timer)
+    shop.clock.advance(timedelta(minutes=10))
+    assert charge_invoice(shop.ports, timer) == "paid"
+    first, second = shop.stripe.calls_of("create_intent")[-2:]
+    assert (first.arguments, first.key) == (second.arguments, second.key)
+    assert shop.stripe.calls_of("find_intents") == []
+    [intent] = made_for(shop, invoice)
+    [payment] = [each for each in shop.payments() if each.invoice_id == invoice.id]
+    assert (payment.id, payment.created_at) == (intent.metadata["till_payment"], timer.due)
