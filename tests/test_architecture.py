@@ -329,6 +329,8 @@ def test_importing_the_app_loads_nothing_heavy() -> None:
         "babel",
         "pynamodb",
         "boto3",
+        "botocore",
+        "urllib3",
         "requests",
         "moto",
         "infra",

@@ -10,25 +10,23 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import wraps
-from typing import Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from chalice.app import Blueprint, Request, Response, SQSEvent
 
 from chalicelib import wiring
 from chalicelib.domain.errors import TillError
-from chalicelib.handlers.auth import Caller, authenticate
-from chalicelib.handlers.calls import ApiCall, as_json, body_of, query_of, request_id_of, revealed
-from chalicelib.handlers.keys import fingerprint, idempotency_key
 from chalicelib.handlers.refusals import STATUS_OF_CODE, as_refusal, error_body, json_headers, status_of
 from chalicelib.observability import get_logger
-from chalicelib.services.api_keys import note_use
-from chalicelib.services.idempotency import Answer, CallInProgress, Held, begin
-from chalicelib.services.ports import StoreUnavailable
+
+if TYPE_CHECKING:
+    from chalicelib.handlers.auth import Caller
+    from chalicelib.handlers.calls import ApiCall
+    from chalicelib.services.idempotency import Answer, Held
 
 __all__ = [
     "REQUEST_ID_HEADER",
     "STATUS_OF_CODE",
-    "ApiCall",
     "each_message",
     "error_body",
     "html_page",
@@ -43,6 +41,12 @@ __all__ = [
 _LOG: Final = get_logger("till.boundary")
 
 REQUEST_ID_HEADER: Final = "Request-Id"
+
+
+def request_id_of(request: Request) -> str:
+    """The id that the answer's header, the error and the log line share; API Gateway's, where it gives one."""
+    given = request.context.get("requestId")
+    return str(given or getattr(request.lambda_context, "aws_request_id", "unknown"))
 
 
 # --- the API ----------------------------------------------------------------------------------------------------------
@@ -66,6 +70,10 @@ def json_api(bp: Blueprint, *, scope: str, success: int = 200) -> Callable[[ApiV
     must be declared with `content_types=[]`: Chalice's own 415 has another shape, so the body parser refuses instead.
     A POST that writes takes an `Idempotency-Key`, and does what it does within `call.once`.
     """
+    # What an API's call needs, a page does not: so it is imported with the first of its views.
+    from chalicelib.handlers.calls import as_json, revealed
+    from chalicelib.handlers.keys import fingerprint, idempotency_key
+    from chalicelib.services.idempotency import Answer, begin
 
     def decorate(view: ApiView) -> Callable[..., Response]:
         said = getattr(view, "operation", None)  # what `operation` of `chalicelib.handlers.api.operations` left there
@@ -94,6 +102,8 @@ def json_api(bp: Blueprint, *, scope: str, success: int = 200) -> Callable[[ApiV
 
 
 def _finished(held: Held, call: ApiCall, request: Request, work: Callable[[], Answer]) -> Answer:
+    from chalicelib.services.ports import StoreUnavailable
+
     try:
         return held.finish(work())
     except Exception as error:
@@ -110,6 +120,11 @@ def _finished(held: Held, call: ApiCall, request: Request, work: Callable[[], An
 
 
 def _answered(bp: Blueprint, terms: Terms, produce: Callable[[ApiCall, Request], Answer]) -> Response:
+    from chalicelib.handlers.auth import authenticate
+    from chalicelib.handlers.calls import ApiCall, as_json, body_of, query_of
+    from chalicelib.services.api_keys import note_use
+    from chalicelib.services.idempotency import Answer, CallInProgress
+
     request = bp.current_request
     request_id = request_id_of(request)
     caller: Caller | None = None

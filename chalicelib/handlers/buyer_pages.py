@@ -7,13 +7,12 @@ import hmac
 import os
 from dataclasses import replace
 from datetime import datetime
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from chalice.app import Request, Response
 
 from chalicelib import wiring
-from chalicelib.domain.documents.checkouts import Checkout
 from chalicelib.domain.documents.parts import AttemptOutcome
 from chalicelib.domain.errors import NotFound
 from chalicelib.domain.ids import split_page_token
@@ -22,13 +21,16 @@ from chalicelib.handlers import checkout_tokens, presenting
 from chalicelib.handlers.buyer_responses import html, query_of, redirect, site_root, state, wait, whole_minute
 from chalicelib.handlers.checkout_tokens import CheckoutToken, Remembered
 from chalicelib.services.checkouts.opening import Closed, LinkPage, open_link
-from chalicelib.settings import Settings
 from chalicelib.web.headers import PageKind
 from chalicelib.web.render import render_pay_page
-from chalicelib.web.views.common import Decline, FieldProblem
 from chalicelib.web.views.pay import CheckoutValues, PaidBefore, PayPage, StripeView
 from chalicelib.web.views.states import StateKind, StatePage
 from chalicelib.web.words import decline_words
+
+if TYPE_CHECKING:
+    from chalicelib.domain.documents.checkouts import Checkout
+    from chalicelib.settings import Settings
+    from chalicelib.web.views.common import Decline, FieldProblem
 
 CHECKOUT_FORM: Final = "checkout"
 CHANGED: Final = "changed"

@@ -19,12 +19,6 @@ R = TypeVar("R")
 A = TypeVar("A", bound=Mapping[str, Any])
 
 
-def request_id_of(request: Request) -> str:
-    """The id that the answer's header, the error and the log line share; API Gateway's, where it gives one."""
-    given = request.context.get("requestId")
-    return str(given or getattr(request.lambda_context, "aws_request_id", "unknown"))
-
-
 @dataclass(frozen=True, slots=True)
 class ApiCall:
     """One authenticated API request as views see it: who calls, what was sent, and the ports to act through.

@@ -6,11 +6,13 @@ import hashlib
 import hmac
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from chalicelib.domain.ids import body_of, milliseconds, page_token, split_page_token
-from chalicelib.services.ports import Ids
+
+if TYPE_CHECKING:
+    from chalicelib.services.ports import Ids
 
 FORM_LIFE: Final = timedelta(hours=24)
 _COOKIE_SECONDS: Final = 24 * 60 * 60

@@ -8,14 +8,16 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from chalice.app import Blueprint, CloudWatchEvent, Cron, Rate, SQSEvent
 
 from chalicelib import wiring
-from chalicelib.domain.documents.timers import Timer, TimerKind
 from chalicelib.handlers.boundary import each_message, in_order, job, until_failure
 from chalicelib.observability import emit_metric, get_logger, set_up_logging
+
+if TYPE_CHECKING:
+    from chalicelib.domain.documents.timers import Timer
 
 set_up_logging()
 _LOG: Final = get_logger("till.jobs")
@@ -137,6 +139,8 @@ def _observe(change: Mapping[str, Any], counts: Counter[str]) -> None:
 
 
 def _work(body: Mapping[str, Any]) -> None:
+    from chalicelib.domain.documents.timers import TimerKind
+
     timer = _timer(body)
     ports = wiring.worker_ports()
     if timer.kind is TimerKind.SEND_MAIL:
@@ -173,6 +177,8 @@ def _work(body: Mapping[str, Any]) -> None:
 
 
 def _timer(body: Mapping[str, Any]) -> Timer:
+    from chalicelib.domain.documents.timers import Timer, TimerKind
+
     return Timer(
         TimerKind(body["kind"]),
         body["record_id"],

@@ -17,7 +17,7 @@ from chalicelib.domain.documents.subscriptions import Subscription
 from chalicelib.domain.machines import InvoiceStatus, RefundStatus
 from chalicelib.handlers import presenting
 from chalicelib.services.ports import MailUnavailable, OutgoingMail, Ports
-from chalicelib.web.render import (
+from chalicelib.web.render_mails import (
     render_failed_charge_mail,
     render_invoice_mail,
     render_link_paused_mail,

@@ -6,21 +6,12 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
+from typing import TYPE_CHECKING
 
-from chalicelib.domain.billing.agreement import Plan
-from chalicelib.domain.billing.stretches import Stretch
 from chalicelib.domain.billing.wallclock import local_date
-from chalicelib.domain.documents.invoices import Collection, Invoice, Snapshot
-from chalicelib.domain.documents.lines import LineItem
-from chalicelib.domain.documents.merchants import Merchant
-from chalicelib.domain.documents.methods import Method
-from chalicelib.domain.documents.refunds import Refund
-from chalicelib.domain.documents.subscriptions import Subscription
 from chalicelib.domain.ids import page_token
 from chalicelib.domain.money.amounts import Money
 from chalicelib.domain.pricing import Portion, portions_of
-from chalicelib.domain.totals import LineTotals, Totals
-from chalicelib.services.checkouts.opening import LinkPage
 from chalicelib.web.views.common import (
     DiscountRow,
     FeeRow,
@@ -32,8 +23,20 @@ from chalicelib.web.views.common import (
     TaxRow,
     TotalsView,
 )
-from chalicelib.web.views.invoice import PaymentRow
 from chalicelib.web.words import consent_text
+
+if TYPE_CHECKING:
+    from chalicelib.domain.billing.agreement import Plan
+    from chalicelib.domain.billing.stretches import Stretch
+    from chalicelib.domain.documents.invoices import Invoice, Snapshot
+    from chalicelib.domain.documents.lines import LineItem
+    from chalicelib.domain.documents.merchants import Merchant
+    from chalicelib.domain.documents.methods import Method
+    from chalicelib.domain.documents.refunds import Refund
+    from chalicelib.domain.documents.subscriptions import Subscription
+    from chalicelib.domain.totals import LineTotals, Totals
+    from chalicelib.services.checkouts.opening import LinkPage
+    from chalicelib.web.views.invoice import PaymentRow
 
 
 def merchant_view(merchant: Merchant) -> MerchantView:
@@ -214,6 +217,8 @@ def later_charges(subscriptions: Sequence[Subscription], base_url: str, merchant
 
     Those that are over are left out, and those whose invoices are sent: they charge nothing by themselves.
     """
+    from chalicelib.domain.documents.invoices import Collection
+
     charges = []
     for subscription in subscriptions:
         at = subscription.next_invoice_at
@@ -237,6 +242,8 @@ def later_charges(subscriptions: Sequence[Subscription], base_url: str, merchant
 
 def refund_rows(refunds: Sequence[Refund], method: MethodView | None) -> tuple[PaymentRow, ...]:
     """What went back, as an invoice and its receipt tell it."""
+    from chalicelib.web.views.invoice import PaymentRow
+
     return tuple(
         PaymentRow(refund.ended_at or refund.created_at, refund.amount, method, refunded=True) for refund in refunds
     )

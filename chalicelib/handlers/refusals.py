@@ -9,13 +9,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from chalicelib.domain.errors import FieldError, TillError
-from chalicelib.services.ports import (
-    ProviderBusy,
-    ProviderUnavailable,
-    QueueUnavailable,
-    StoreUnavailable,
-    WriteConflict,
-)
 from chalicelib.web.headers import bare_headers
 
 STATUS_OF_CODE: Final[Mapping[str, int]] = {
@@ -47,8 +40,6 @@ _TYPE_OF_STATUS: Final[Mapping[int, str]] = {
     409: "conflict",
     429: "rate_limit",
 }
-
-_UNAVAILABLE: Final = (StoreUnavailable, ProviderUnavailable, ProviderBusy, QueueUnavailable)
 
 
 def status_of(code: str) -> int:
@@ -83,9 +74,17 @@ def as_refusal(error: Exception) -> TillError:
     """What a caller is told of an exception: a refusal of ours as it is, of all others only whether a retry helps."""
     if isinstance(error, TillError):
         return error
+    from chalicelib.services.ports import (
+        ProviderBusy,
+        ProviderUnavailable,
+        QueueUnavailable,
+        StoreUnavailable,
+        WriteConflict,
+    )
+
     if isinstance(error, WriteConflict):
         return TillError("state_conflict", "Another request changed this meanwhile. Nothing was written: try again.")
-    if isinstance(error, _UNAVAILABLE):
+    if isinstance(error, StoreUnavailable | ProviderUnavailable | ProviderBusy | QueueUnavailable):
         return TillError(
             "provider_unavailable",
             "A service that Till depends on gave no answer, so it is not known yet whether this was done. Try again.",

@@ -20,7 +20,7 @@ T = TypeVar("T")
 SCAN_SECONDS: Final = 30.0
 """For one page of a scan: nobody waits for it, and a megabyte of rows takes longer than one."""
 
-_TYPES: Final = {kind.name: kind.type for kind in KINDS}
+_KINDS: Final = {kind.name: kind for kind in KINDS}
 
 
 class DynamoInspection:
@@ -74,7 +74,7 @@ def _read(row_id: str, row: Row, read: Callable[[Row], T]) -> T | Unreadable:
 
 
 def _record(row: Row) -> Record:
-    kind = _TYPES[row["kind"]["S"]]
+    kind = _KINDS[row["kind"]["S"]].type
     record: Record | None = record_from(kind, row)
     if record is None or record.id != row["id"]["S"] or record.merchant_id != row["merchant_id"]["S"]:
         raise ValueError("the row and what is in it do not agree")

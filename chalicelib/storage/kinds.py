@@ -5,47 +5,48 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
+from importlib import import_module
 from operator import attrgetter
 from types import MappingProxyType
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from chalicelib.domain.documents.catalogue import Price, Product, TaxRate
-from chalicelib.domain.documents.checkouts import Checkout
-from chalicelib.domain.documents.customers import Customer, CustomerByEmail
-from chalicelib.domain.documents.idempotency import KeyedCall
-from chalicelib.domain.documents.intake import EventSweep, StripeEvent
-from chalicelib.domain.documents.invoices import Invoice
-from chalicelib.domain.documents.limits import AddressTries, LinkDeclines
-from chalicelib.domain.documents.links import LinkUses, PaymentLink
-from chalicelib.domain.documents.mails import Mail
-from chalicelib.domain.documents.merchants import AccountOwner, ApiKey, IssuedKey, Merchant, NumberSeries
-from chalicelib.domain.documents.payments import IntentOwner, Payment
-from chalicelib.domain.documents.refunds import Refund, RefundOwner
-from chalicelib.domain.documents.subscriptions import Subscription
 from chalicelib.domain.ids import ulid
 from chalicelib.services.ports import DEPLOYMENT, Index
 
+if TYPE_CHECKING:
+    from chalicelib.domain.documents.invoices import Invoice
+
+_DOCUMENTS: Final = "chalicelib.domain.documents"
 _LAST_RANDOM: Final = (1 << 80) - 1
 
 Owner = Callable[[Any], str | None]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Kind:
     """One kind of record.
 
-    `name` is what rows are marked with, and must not change; `word` is for people. `prefix` is the constant beginning
-    of ids that sort by creation, empty for records that are only looked up. `owners` tells, for each index that the
-    kind is in, whose record one is: None keeps that one out. `expires` is when the database may remove one; records
-    without it stay.
+    `of` is its dataclass, by module and name below the documents: the first who reads one imports it. `name` is what
+    rows are marked with, and must not change; `word` is for people. `prefix` is the constant beginning of ids that
+    sort by creation, empty for records that are only looked up. `owners` tells, for each index that the kind is in,
+    whose record one is: None keeps that one out. `expires` is when the database may remove one; records without it
+    stay.
     """
 
-    type: type[Any]
+    of: str
     name: str
     word: str
     prefix: str = ""
     owners: Mapping[Index, Owner] = field(default_factory=dict)
     expires: Callable[[Any], datetime] | None = None
+
+    @cached_property
+    def type(self) -> type[Any]:
+        """The dataclass."""
+        module, _, name = self.of.partition(".")
+        found: type[Any] = getattr(import_module(f"{_DOCUMENTS}.{module}"), name)
+        return found
 
     def index_keys(self, record: Any) -> dict[str, str | None]:
         """The hash keys of the kind's indexes for a record, by attribute name."""
@@ -87,33 +88,33 @@ def _deployment(record: Any) -> str:
 
 
 KINDS: Final = (
-    Kind(Merchant, "merchant", "merchant"),
-    Kind(AccountOwner, "account_owner", "account"),
-    Kind(NumberSeries, "number_series", "number series"),
-    Kind(ApiKey, "api_key", "API key"),
-    Kind(IssuedKey, "issued_key", "API key", "key", {Index.BY_MERCHANT: _merchant}),
-    Kind(Product, "product", "product", "prod", {Index.BY_MERCHANT: _merchant}),
+    Kind("merchants.Merchant", "merchant", "merchant"),
+    Kind("merchants.AccountOwner", "account_owner", "account"),
+    Kind("merchants.NumberSeries", "number_series", "number series"),
+    Kind("merchants.ApiKey", "api_key", "API key"),
+    Kind("merchants.IssuedKey", "issued_key", "API key", "key", {Index.BY_MERCHANT: _merchant}),
+    Kind("catalogue.Product", "product", "product", "prod", {Index.BY_MERCHANT: _merchant}),
     Kind(
-        Price,
+        "catalogue.Price",
         "price",
         "price",
         "price",
         {Index.BY_MERCHANT: _merchant, Index.BY_PRODUCT: attrgetter("product_id")},
     ),
-    Kind(TaxRate, "tax_rate", "tax rate", "txr", {Index.BY_MERCHANT: _merchant}),
-    Kind(Customer, "customer", "customer", "cus", {Index.BY_MERCHANT: _merchant}),
-    Kind(CustomerByEmail, "customer_by_email", "customer"),
-    Kind(PaymentLink, "payment_link", "payment link", "plink", {Index.BY_MERCHANT: _merchant}),
-    Kind(LinkUses, "link_uses", "payment link"),
+    Kind("catalogue.TaxRate", "tax_rate", "tax rate", "txr", {Index.BY_MERCHANT: _merchant}),
+    Kind("customers.Customer", "customer", "customer", "cus", {Index.BY_MERCHANT: _merchant}),
+    Kind("customers.CustomerByEmail", "customer_by_email", "customer"),
+    Kind("links.PaymentLink", "payment_link", "payment link", "plink", {Index.BY_MERCHANT: _merchant}),
+    Kind("links.LinkUses", "link_uses", "payment link"),
     Kind(
-        Checkout,
+        "checkouts.Checkout",
         "checkout",
         "checkout",
         "chk",
         {Index.BY_MERCHANT: _merchant, Index.BY_PAYMENT_LINK: _link},
     ),
     Kind(
-        Invoice,
+        "invoices.Invoice",
         "invoice",
         "invoice",
         "inv",
@@ -125,14 +126,14 @@ KINDS: Final = (
         },
     ),
     Kind(
-        Subscription,
+        "subscriptions.Subscription",
         "subscription",
         "subscription",
         "sub",
         {Index.BY_MERCHANT: _merchant, Index.BY_CUSTOMER: _customer, Index.BY_PAYMENT_LINK: _link},
     ),
     Kind(
-        Payment,
+        "payments.Payment",
         "payment",
         "payment",
         "pay",
@@ -144,29 +145,29 @@ KINDS: Final = (
             Index.BY_PAYMENT_LINK: _link,
         },
     ),
-    Kind(IntentOwner, "intent_owner", "intent"),
+    Kind("payments.IntentOwner", "intent_owner", "intent"),
     Kind(
-        Refund,
+        "refunds.Refund",
         "refund",
         "refund",
         "ref",
         {Index.BY_MERCHANT: _merchant, Index.BY_CUSTOMER: _customer, Index.BY_INVOICE: attrgetter("invoice_id")},
     ),
-    Kind(RefundOwner, "refund_owner", "refund"),
-    Kind(StripeEvent, "stripe_event", "Stripe event"),
-    Kind(EventSweep, "event_sweep", "sweep of events", "swp", {Index.BY_MERCHANT: _deployment}),
-    Kind(Mail, "mail", "mail"),
-    Kind(AddressTries, "address_tries", "count of tries"),
-    Kind(LinkDeclines, "link_declines", "count of declines"),
-    Kind(KeyedCall, "keyed_call", "idempotency key", expires=attrgetter("expires_at")),
+    Kind("refunds.RefundOwner", "refund_owner", "refund"),
+    Kind("intake.StripeEvent", "stripe_event", "Stripe event"),
+    Kind("intake.EventSweep", "event_sweep", "sweep of events", "swp", {Index.BY_MERCHANT: _deployment}),
+    Kind("mails.Mail", "mail", "mail"),
+    Kind("limits.AddressTries", "address_tries", "count of tries"),
+    Kind("limits.LinkDeclines", "link_declines", "count of declines"),
+    Kind("idempotency.KeyedCall", "keyed_call", "idempotency key", expires=attrgetter("expires_at")),
 )
 
-_BY_TYPE: Final[Mapping[type[Any], Kind]] = MappingProxyType({kind.type: kind for kind in KINDS})
+_BY_CLASS: Final[Mapping[str, Kind]] = MappingProxyType({f"{_DOCUMENTS}.{kind.of}": kind for kind in KINDS})
 
 
 def kind_of(type_: type[Any]) -> Kind:
     """The kind of a dataclass. Raises TypeError for one that is no record."""
-    kind = _BY_TYPE.get(type_)
+    kind = _BY_CLASS.get(f"{type_.__module__}.{type_.__qualname__}")
     if kind is None:
         raise TypeError(f"{type_.__name__} is not stored as a record")
     return kind

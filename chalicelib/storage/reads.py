@@ -8,15 +8,17 @@ from __future__ import annotations
 import json
 import zlib
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from chalicelib.aws.connections import Connections, HttpAnswer
 from chalicelib.aws.signing import Credentials, Signer
 from chalicelib.gateways.clock import SystemClock
 from chalicelib.services.ports import NoAnswer, Seam
 from chalicelib.storage.patience import Refused
-from chalicelib.storage.rows import Row
 from chalicelib.storage.schema import CONNECT_SECONDS, HEAD, READ_SECONDS, StoreConfig
+
+if TYPE_CHECKING:
+    from chalicelib.storage.rows import Row
 
 _VERSION: Final = "DynamoDB_20120810"
 

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Final, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
-from chalicelib.domain.documents.events import Event
-from chalicelib.domain.documents.timers import Timer, TimerKind
 from chalicelib.services.ports import Record
 from chalicelib.storage.codec import from_text, time_from, time_text, to_text
 from chalicelib.storage.kinds import kind_of
+
+if TYPE_CHECKING:
+    from chalicelib.domain.documents.events import Event
+    from chalicelib.domain.documents.timers import Timer
 
 R = TypeVar("R", bound=Record)
 
@@ -83,6 +85,8 @@ def new_event(event: Event, operation_id: str) -> dict[str, Value]:
 
 def event_from(row: Row) -> Event:
     """The event in a row of the table, or in the new image of its stream. Raises CodecError."""
+    from chalicelib.domain.documents.events import Event
+
     return from_text(Event, row["body"]["S"], id=row["id"]["S"])
 
 
@@ -102,6 +106,8 @@ def new_timer(timer: Timer) -> dict[str, Value]:
 
 def timer_from(row: Row) -> Timer:
     """The timer in a row. Raises ValueError for a kind that this code does not know."""
+    from chalicelib.domain.documents.timers import Timer, TimerKind
+
     return Timer(
         kind=TimerKind(row["kind"]["S"]),
         record_id=row["record_id"]["S"],

@@ -7,8 +7,6 @@ from datetime import UTC, datetime
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from chalicelib.domain.documents.events import Event
-from chalicelib.domain.documents.timers import Timer
 from chalicelib.domain.errors import NotFound
 from chalicelib.services.ports import OPEN, Index, Page, Record, Seam, StoreUnavailable, TokenLeases, Write
 from chalicelib.storage.kinds import Kind, kind_of
@@ -21,6 +19,8 @@ from chalicelib.storage.writes import check_writes
 if TYPE_CHECKING:
     from pynamodb.connection.base import Connection
 
+    from chalicelib.domain.documents.events import Event
+    from chalicelib.domain.documents.timers import Timer
     from chalicelib.storage.queries import Queries
 
 __all__ = ["MAX_BATCH", "MAX_PAGE", "DynamoStore", "StoreConfig"]

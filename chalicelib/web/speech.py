@@ -5,16 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from types import ModuleType
+from typing import TYPE_CHECKING
 
-from chalicelib.domain.billing.recurrence import Frequency, Recurrence
-from chalicelib.domain.money.amounts import Money
 from chalicelib.web import formatting
-from chalicelib.web.views.common import Decline, DiscountRow, LaterCharge, LineView, MethodView, TaxRow
-from chalicelib.web.views.invoice import InvoicePage, PaymentRow
-from chalicelib.web.views.pay import PayPage
-from chalicelib.web.views.receipt import ReceiptPage
 from chalicelib.web.words import documents, fields, schedule
 from chalicelib.web.words.declines import decline_words
+
+if TYPE_CHECKING:
+    from chalicelib.domain.billing.recurrence import Frequency, Recurrence
+    from chalicelib.domain.money.amounts import Money
+    from chalicelib.web.views.common import Decline, DiscountRow, LaterCharge, LineView, MethodView, TaxRow
+    from chalicelib.web.views.invoice import InvoicePage, PaymentRow
+    from chalicelib.web.views.pay import PayPage
+    from chalicelib.web.views.receipt import ReceiptPage
 
 
 @dataclass(frozen=True, slots=True)

@@ -72,6 +72,7 @@ def _make(scratch: Path) -> Path:
     tree, home = scratch / "tree", scratch / "home"
     home.mkdir()
     unpack(given.zip, tree)
+    compile_templates_by(others, tree)
     compile_in_a_process_of_its_own(tree)
     shutil.copytree(others, tree, dirs_exist_ok=True)
     pack(tree, home / ZIP_NAME)
@@ -114,6 +115,16 @@ def compile_in_a_process_of_its_own(tree: Path) -> None:
     subprocess.run(
         [sys.executable, str(Path(compile_tree.__file__)), str(tree)],
         env={**os.environ, "PYTHONHASHSEED": "0", "PYTHONDONTWRITEBYTECODE": "1"},
+        check=True,
+    )
+
+
+def compile_templates_by(others: Path, tree: Path) -> None:
+    """Have the app in a tree write its templates as modules, by the libraries that it is packaged with."""
+    program = "import sys; sys.path[:0] = sys.argv[1:]; from chalicelib.web import render; render.compile_templates()"
+    subprocess.run(
+        [sys.executable, "-S", "-P", "-B", "-c", program, str(tree), str(others)],
+        env={**os.environ, "PYTHONHASHSEED": "0"},
         check=True,
     )
 

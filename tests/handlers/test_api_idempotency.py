@@ -17,7 +17,8 @@ from chalicelib.domain.documents.customers import Customer
 from chalicelib.domain.documents.idempotency import KeyedCall
 from chalicelib.handlers.api.operations import DescribedRoute
 from chalicelib.handlers.api.resources import customer_out
-from chalicelib.handlers.boundary import ApiCall, json_api
+from chalicelib.handlers.boundary import json_api
+from chalicelib.handlers.calls import ApiCall
 from chalicelib.services.customers import NewCustomer, create_customer
 from chalicelib.services.ports import QueueUnavailable
 from infra.local.gateway import WebServer

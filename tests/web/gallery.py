@@ -18,7 +18,7 @@ from pathlib import Path
 from threading import Thread
 from typing import Any
 
-from chalicelib.web import render
+from chalicelib.web import render, render_mails
 from chalicelib.web.headers import PageKind, StripeOrigins, page_headers
 from chalicelib.web.static_files import asset_url, static_file
 from tests.web import samples
@@ -106,9 +106,11 @@ def exhibits() -> dict[str, Exhibit]:
         "mail-stored": samples.STORED_MAIL,
     }
     for name, mail in mails.items():
-        found[name] = Exhibit(render.render_receipt_mail(mail).html, PageKind.PLAIN, mail=True)
-    found["mail-invoice"] = Exhibit(render.render_invoice_mail(samples.INVOICE_MAIL).html, PageKind.PLAIN, mail=True)
-    found["mail-refund"] = Exhibit(render.render_refund_mail(samples.REFUND_MAIL).html, PageKind.PLAIN, mail=True)
+        found[name] = Exhibit(render_mails.render_receipt_mail(mail).html, PageKind.PLAIN, mail=True)
+    found["mail-invoice"] = Exhibit(
+        render_mails.render_invoice_mail(samples.INVOICE_MAIL).html, PageKind.PLAIN, mail=True
+    )
+    found["mail-refund"] = Exhibit(render_mails.render_refund_mail(samples.REFUND_MAIL).html, PageKind.PLAIN, mail=True)
     return found
 
 

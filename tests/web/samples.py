@@ -10,7 +10,10 @@ from chalicelib.domain.billing.recurrence import Frequency, Recurrence, Start, S
 from chalicelib.domain.money.amounts import Money
 from chalicelib.handlers.api.openapi.document import document
 from chalicelib.handlers.api.openapi.reference import reference_page
-from chalicelib.web.views import (
+from chalicelib.web.views.reference import ReferencePage
+from chalicelib.web.words import decline_words
+from tests.api_routes import ROUTES
+from tests.web.views import (
     CancelledPage,
     CancelPage,
     CheckingPage,
@@ -39,9 +42,6 @@ from chalicelib.web.views import (
     TaxRow,
     TotalsView,
 )
-from chalicelib.web.views.reference import ReferencePage
-from chalicelib.web.words import decline_words
-from tests.api_routes import ROUTES
 
 NONCE = "bm9uY2U"
 LONG_NAME = ("Brand photography with retouching, licensing and delivery " * 4)[:200]

@@ -13,7 +13,7 @@ from chalicelib.web.forms import (
     parse_cancel_form,
     parse_checkout_form,
 )
-from chalicelib.web.views import CheckoutValues, FieldProblem
+from tests.web.views import CheckoutValues, FieldProblem
 
 GOOD = {"email": "anna@example.com", "name": "Anna Kowalska", "form_token": "t", "expected_total": "4900"}
 NO_AT = "Enter an e-mail address with an @, like name@example.com"

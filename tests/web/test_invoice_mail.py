@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from chalicelib.web.render import render_invoice_mail
+from chalicelib.web.render_mails import render_invoice_mail
 from tests.web import samples
 from tests.web.samples import LONG_NAME, MARKUP, RIGHT_TO_LEFT
 

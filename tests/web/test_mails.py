@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from chalicelib.web.render import render_receipt_mail
-from chalicelib.web.views import ReceiptMail
+from chalicelib.web.render_mails import render_receipt_mail
 from tests.web import samples
 from tests.web.samples import LONG_NAME, MARKUP, RIGHT_TO_LEFT
+from tests.web.views import ReceiptMail
 
 MAILS = {
     "receipt": samples.RECEIPT_MAIL,

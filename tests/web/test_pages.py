@@ -10,10 +10,10 @@ import pytest
 
 from chalicelib.web import render
 from chalicelib.web.headers import PageKind
-from chalicelib.web.views import Decline, LineView, StateKind, StatePage
 from tests.web import samples
 from tests.web.gallery import exhibits
 from tests.web.samples import LONG_NAME, MARKUP, RIGHT_TO_LEFT, usd
+from tests.web.views import Decline, LineView, StateKind, StatePage
 
 EXHIBITS = exhibits()
 PAGES = {name: exhibit for name, exhibit in EXHIBITS.items() if not exhibit.mail}

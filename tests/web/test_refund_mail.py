@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from chalicelib.web.render import render_refund_mail
+from chalicelib.web.render_mails import render_refund_mail
 from tests.web import samples
 from tests.web.samples import LONG_NAME, MARKUP, RIGHT_TO_LEFT
 

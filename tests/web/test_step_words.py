@@ -9,14 +9,14 @@ import pytest
 
 from chalicelib.domain.billing.recurrence import Frequency
 from chalicelib.domain.billing.stretches import Stretch
-from chalicelib.web import render
+from chalicelib.web import render, render_mails
 from chalicelib.web.formatting import format_money
-from chalicelib.web.views import LaterCharge
 from chalicelib.web.words import consent_text
 from chalicelib.web.words.schedule import button_text, due_sentence, next_charge_sentence, rule, stepped
 from tests.web import samples
 from tests.web.samples import at, usd
 from tests.web.test_pages import Reader
+from tests.web.views import LaterCharge
 
 ZONE = "America/New_York"
 
@@ -161,7 +161,7 @@ def test_the_receipt_and_its_mail_have_each_step() -> None:
         "Next charge $24.50 on 28 February 2027 every month, 2 payments "
         "Then $49.00 on 30 April 2027 every month, until you cancel"
     ) in plain(page.text)
-    mail = render.render_receipt_mail(replace(samples.RECEIPT_MAIL, later_charges=(TWICE_HALF,)))
+    mail = render_mails.render_receipt_mail(replace(samples.RECEIPT_MAIL, later_charges=(TWICE_HALF,)))
     sentence = "Next charges: $24.50 on 28 February and 31 March 2027, then $49.00 a month from 30 April 2027."
     assert sentence in plain(unescape(mail.html))
     assert sentence in " ".join(plain(mail.text).split())

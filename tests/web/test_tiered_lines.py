@@ -12,13 +12,13 @@ from chalicelib.domain.documents.lines import LineItem
 from chalicelib.domain.pricing import PriceModel, Tier, TierTable
 from chalicelib.domain.totals import compute_totals
 from chalicelib.handlers.presenting import invoice_lines
-from chalicelib.web import render
-from chalicelib.web.views import LineView
+from chalicelib.web import render, render_mails
 from chalicelib.web.words.documents import units_words
 from chalicelib.web.words.mails import receipt_text, receipt_words
 from tests import builders as build
 from tests.web import samples
 from tests.web.samples import usd
+from tests.web.views import LineView
 
 FONTS = (Tier(5, usd(700)), Tier(10, usd(650)), Tier(None, usd(600)))
 STEEP = tuple(Tier(None if n == 6 else n, usd(100 * n)) for n in range(1, 7))
@@ -80,4 +80,4 @@ def test_a_pay_page_of_one_tiered_line_says_it_below_the_amount() -> None:
 def test_a_receipt_says_it_in_both_of_its_parts() -> None:
     mail = replace(samples.RECEIPT_MAIL, lines=(shown(line(PriceModel.GRADUATED, 6)),))
     assert "Fonts, 5 x $7.00 + 1 x $6.50: $41.50" in receipt_text(mail, receipt_words(mail))
-    assert "5 × $7.00 + 1 × $6.50" in words_of(render.render_receipt_mail(mail).html)
+    assert "5 × $7.00 + 1 × $6.50" in words_of(render_mails.render_receipt_mail(mail).html)

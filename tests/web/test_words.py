@@ -9,7 +9,6 @@ import pytest
 
 from chalicelib.domain.billing.recurrence import Frequency, Recurrence
 from chalicelib.domain.money.amounts import Money
-from chalicelib.web.views import InvoicePage, LaterCharge, MethodView, StateKind, StatePage
 from chalicelib.web.words import consent_text, decline_words, state_status, too_many_tries_words
 from chalicelib.web.words.declines import DECLINES, NOT_CHARGED
 from chalicelib.web.words.documents import invoice_status, method_words
@@ -25,6 +24,7 @@ from chalicelib.web.words.schedule import (
 from chalicelib.web.words.states import state_words
 from tests.web import samples
 from tests.web.samples import at, usd
+from tests.web.views import InvoicePage, LaterCharge, MethodView, StateKind, StatePage
 
 ZONE = "America/New_York"
 MONTHLY = samples.MEMBERSHIP

@@ -38,6 +38,10 @@ class PaymentLink:
     paused_until: datetime | None = None
     version: int = 0
 
+    def is_paused(self, now: datetime) -> bool:
+        """Whether nobody may try to pay it at this moment."""
+        return self.paused_until is not None and now < self.paused_until
+
 
 @dataclass(frozen=True, slots=True)
 class LinkUses:

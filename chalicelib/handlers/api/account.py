@@ -8,7 +8,8 @@ from chalicelib.domain.documents.merchants import Merchant
 from chalicelib.handlers.api.blueprint import api
 from chalicelib.handlers.api.operations import operation
 from chalicelib.handlers.api.resources import account_out
-from chalicelib.handlers.boundary import ApiCall, json_api
+from chalicelib.handlers.boundary import json_api
+from chalicelib.handlers.calls import ApiCall
 from chalicelib.handlers.parsing import json_object
 from chalicelib.services.account import update_account
 

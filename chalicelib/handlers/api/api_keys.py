@@ -10,7 +10,8 @@ from chalicelib.handlers.api.blueprint import api
 from chalicelib.handlers.api.listing import list_answer
 from chalicelib.handlers.api.operations import operation
 from chalicelib.handlers.api.resources import api_key_out, new_api_key_out
-from chalicelib.handlers.boundary import ApiCall, json_api
+from chalicelib.handlers.boundary import json_api
+from chalicelib.handlers.calls import ApiCall
 from chalicelib.handlers.parsing import json_object, optional_json_object, record_id
 from chalicelib.services.api_keys import NewApiKey, issue_key, keys_of, revoke_key
 

@@ -13,7 +13,8 @@ from chalicelib.handlers.api.blueprint import api
 from chalicelib.handlers.api.listing import list_answer
 from chalicelib.handlers.api.operations import Filters, operation
 from chalicelib.handlers.api.resources import checkout_out, invoice_out
-from chalicelib.handlers.boundary import ApiCall, json_api
+from chalicelib.handlers.boundary import json_api
+from chalicelib.handlers.calls import ApiCall
 from chalicelib.handlers.parsing import record_id
 from chalicelib.services.reading import read
 

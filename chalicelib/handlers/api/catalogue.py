@@ -11,7 +11,8 @@ from chalicelib.handlers.api.blueprint import api
 from chalicelib.handlers.api.catalogue_resources import price_out, product_out, tax_rate_out
 from chalicelib.handlers.api.listing import list_answer
 from chalicelib.handlers.api.operations import Filters, operation
-from chalicelib.handlers.boundary import ApiCall, json_api
+from chalicelib.handlers.boundary import json_api
+from chalicelib.handlers.calls import ApiCall
 from chalicelib.handlers.parsing import json_object, record_id
 from chalicelib.services.catalogue.prices import create_price, update_price
 from chalicelib.services.catalogue.products import create_product, update_product

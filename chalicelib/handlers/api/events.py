@@ -8,7 +8,8 @@ from chalicelib.handlers.api.blueprint import api
 from chalicelib.handlers.api.listing import Problems, page_out, paging, seal_for
 from chalicelib.handlers.api.operations import PAGING, Filters, operation
 from chalicelib.handlers.api.resources import event_out
-from chalicelib.handlers.boundary import ApiCall, json_api
+from chalicelib.handlers.boundary import json_api
+from chalicelib.handlers.calls import ApiCall
 from chalicelib.handlers.parsing import single_values
 from chalicelib.services.reading import events
 

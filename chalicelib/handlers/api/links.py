@@ -11,7 +11,8 @@ from chalicelib.handlers.api.blueprint import api
 from chalicelib.handlers.api.listing import list_answer
 from chalicelib.handlers.api.operations import operation
 from chalicelib.handlers.api.resources import link_out
-from chalicelib.handlers.boundary import ApiCall, json_api
+from chalicelib.handlers.boundary import json_api
+from chalicelib.handlers.calls import ApiCall
 from chalicelib.handlers.parsing import json_object, optional_json_object, record_id
 from chalicelib.services.links import create_link, overviews, switch_link, update_link
 from chalicelib.services.reading import read

@@ -10,7 +10,7 @@ from chalicelib import wiring
 from chalicelib.domain.errors import FieldError, TillError
 from chalicelib.handlers.api.keywords import PREFIXES
 from chalicelib.handlers.api.operations import BY_TIME, PAGING, TIMES, Filters
-from chalicelib.handlers.boundary import ApiCall
+from chalicelib.handlers.calls import ApiCall
 from chalicelib.handlers.cursors import CursorSeal
 from chalicelib.handlers.parsing import (
     DEFAULT_LIMIT,

@@ -15,7 +15,8 @@ from typing import Any, Final
 
 from chalice.app import Chalice
 
-from chalicelib.handlers.boundary import ApiCall, ApiView
+from chalicelib.handlers.boundary import ApiView
+from chalicelib.handlers.calls import ApiCall
 from chalicelib.handlers.parsing import single_values, whole_number
 
 PAGING: Final = ("limit", "cursor")

@@ -11,7 +11,8 @@ from chalicelib.handlers.api.blueprint import api
 from chalicelib.handlers.api.listing import list_answer
 from chalicelib.handlers.api.operations import Count, Filters, operation
 from chalicelib.handlers.api.resources import subscription_out, upcoming_out
-from chalicelib.handlers.boundary import ApiCall, json_api
+from chalicelib.handlers.boundary import json_api
+from chalicelib.handlers.calls import ApiCall
 from chalicelib.handlers.parsing import json_object, record_id, referred_id
 from chalicelib.services.reading import read
 from chalicelib.services.subscribing import create_subscription, preview_draft

@@ -6,6 +6,7 @@ import hmac
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from chalicelib.domain.billing.agreement import Plan, plan
 from chalicelib.domain.documents.checkouts import Checkout
@@ -14,8 +15,9 @@ from chalicelib.domain.documents.limits import AddressTries, address_tries_id
 from chalicelib.domain.documents.links import PaymentLink
 from chalicelib.domain.documents.merchants import Merchant
 from chalicelib.domain.errors import NotFound
-from chalicelib.services.limits.breaker import is_paused
-from chalicelib.services.ports import Ports
+
+if TYPE_CHECKING:
+    from chalicelib.services.ports import Ports
 
 
 class Closed(StrEnum):
@@ -92,7 +94,7 @@ def open_link(
         closed = Closed.OFF
     elif not merchant.can_transact:
         closed = Closed.NOT_READY
-    elif is_paused(link, ports.clock.now()):
+    elif link.is_paused(ports.clock.now()):
         closed = Closed.PAUSED
     return LinkPage(link, merchant, _of(merchant, checkout), closed, _of(merchant, paid_before), tries, known_as)
 

@@ -48,11 +48,6 @@ def count_decline(ports: Ports, link_id: str) -> bool:
         return False
 
 
-def is_paused(link: PaymentLink, now: datetime) -> bool:
-    """Whether nobody may try to pay the link at this moment."""
-    return link.paused_until is not None and now < link.paused_until
-
-
 def _count(ports: Ports, link_id: str) -> bool:
     now = ports.clock.now()
     link, before, uses = ports.records.find_many(
@@ -62,7 +57,7 @@ def _count(ports: Ports, link_id: str) -> bool:
             (LinkUses, link_uses_id(link_id)),
         ]
     )
-    if link is None or is_paused(link, now):
+    if link is None or link.is_paused(now):
         return False
     paid = 0 if uses is None else uses.completed
     counted = _one_more(link, before, paid, now)

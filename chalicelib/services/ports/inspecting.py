@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from chalicelib.domain.documents.events import Event
-from chalicelib.domain.documents.timers import Timer
-from chalicelib.domain.money.amounts import Money
-from chalicelib.services.ports.paying import Intent
-from chalicelib.services.ports.storing import Record
+if TYPE_CHECKING:
+    from chalicelib.domain.documents.events import Event
+    from chalicelib.domain.documents.timers import Timer
+    from chalicelib.domain.money.amounts import Money
+    from chalicelib.services.ports.paying import Intent
+    from chalicelib.services.ports.storing import Record
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Final, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeVar
 
-from chalicelib.domain.documents.events import Event
-from chalicelib.domain.documents.timers import Timer
+if TYPE_CHECKING:
+    from chalicelib.domain.documents.events import Event
+    from chalicelib.domain.documents.timers import Timer
 
 
 class Record(Protocol):

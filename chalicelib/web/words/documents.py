@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from chalicelib.web.formatting import (
     NBSP,
@@ -15,8 +15,10 @@ from chalicelib.web.formatting import (
     format_percent,
     isolate,
 )
-from chalicelib.web.views.common import DiscountRow, LineView, MethodView, TaxRow
-from chalicelib.web.views.invoice import InvoicePage, InvoiceStanding, PaymentRow
+
+if TYPE_CHECKING:
+    from chalicelib.web.views.common import DiscountRow, LineView, MethodView, TaxRow
+    from chalicelib.web.views.invoice import InvoicePage, PaymentRow
 
 _BRANDS: Final[dict[str, str]] = {
     "amex": "American Express",
@@ -111,6 +113,8 @@ def _due(page: InvoicePage, locale: str) -> str:
 
 def invoice_status(page: InvoicePage, locale: str = "en") -> InvoiceStatus:
     """Open, overdue, part paid, on its way, paid or void, in words."""
+    from chalicelib.web.views.invoice import InvoiceStanding
+
     zone = page.merchant.timezone
     due = format_money(page.amount_due, locale)
     if page.standing is InvoiceStanding.PAID:

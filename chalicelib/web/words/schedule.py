@@ -7,13 +7,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from chalicelib.domain.billing.recurrence import Frequency, Recurrence
-from chalicelib.domain.billing.stretches import Stretch
-from chalicelib.domain.money.amounts import Money
 from chalicelib.web.formatting import NBSP, format_date, format_dates, format_money, format_number, isolate
-from chalicelib.web.views.common import LaterCharge
+
+if TYPE_CHECKING:
+    from chalicelib.domain.billing.stretches import Stretch
+    from chalicelib.domain.money.amounts import Money
+    from chalicelib.web.views.common import LaterCharge
 
 CONSENT_VERSION: Final = "2027-02"
 """Which wording of the consent was shown; change it with the words of `consent_text`."""
