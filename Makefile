@@ -6,6 +6,8 @@ PY := $(VENV)/bin/python
 PINS := $(shell cat requirements.txt requirements-dev.txt | cksum | cut -d' ' -f1)
 STAMP := $(VENV)/.till-$(PINS)
 WORKERS ?= 2
+# What Python has compiled is kept, whatever the environment says: a test run starts it some hundred times.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help run check test lint types format setup package deploy secret destroy bench fuzz clean
@@ -26,7 +28,8 @@ check: $(STAMP) ## Check what must always hold on the machine that `make run` ru
 
 test: $(STAMP) ## Run every test, browser journeys included
 	@$(PY) -m infra.local.prepare database browser
-	@exec $(PY) -m pytest -n $(WORKERS) --dist loadfile --durations=10 --durations-min=1 -p tests.timetable $(TESTS)
+	@exec $(PY) -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder --durations=10 --durations-min=1 \
+	  -p tests.timetable $(TESTS)
 
 lint: $(STAMP) ## Check style and formatting (ruff)
 	@$(PY) -m ruff check --no-cache .

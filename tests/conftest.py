@@ -6,10 +6,13 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import suppress
+from functools import cache
 from typing import Any
 from uuid import uuid4
 
+import botocore.session
 import pytest
+from botocore.loaders import create_loader
 from playwright.sync_api import Browser, sync_playwright
 
 from chalicelib.aws.signing import Credentials
@@ -17,6 +20,7 @@ from chalicelib.storage.schema import StoreConfig
 from infra.local.dynamodb_local import DynamoDbLocal, DynamoDbLocalUnavailable
 from infra.local.tables import TEMPLATE, create_tables
 from tests.faults.table import lines_of as matrix_lines
+from tests.journeys.console import RunningMachine
 
 REGION = "us-east-1"
 CHROMIUM_FLAGS = (
@@ -43,6 +47,15 @@ def nobodys_credentials() -> Iterator[None]:
             ("AWS_SHARED_CREDENTIALS_FILE", os.devnull),
         ):
             patch.setenv(name, value)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def aws_read_once() -> Iterator[None]:
+    """What botocore knows of AWS is read from its files once in a process: a Lambda makes its clients once, tests
+    hundreds of them, each of which would read the same 2 MB again."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(botocore.session, "create_loader", cache(create_loader))
         yield
 
 
@@ -116,6 +129,13 @@ def browser() -> Iterator[Browser]:
         launched = playwright.chromium.launch(executable_path=chromium, args=list(CHROMIUM_FLAGS))
         yield launched
         launched.close()
+
+
+@pytest.fixture(scope="session")
+def running_machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningMachine]:
+    """The whole machine, one for all tests of a process; whoever uses it posts `/reset` first."""
+    with RunningMachine(tmp_path_factory.mktemp("machine") / "output.txt") as machine:
+        yield machine
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,7 @@
-"""A pytest plugin: where the time of a run went, folder by folder, and in CI no test may be skipped."""
+"""A pytest plugin: where the time of a run went, folder by folder, and in CI no test may be skipped.
+
+It also puts the files that take longest first, so that a run does not end with one worker at one of them.
+"""
 
 from __future__ import annotations
 
@@ -9,9 +12,37 @@ from typing import Any
 
 import pytest
 
+LONGEST = (
+    "tests/faults/test_kill_clock.py",
+    "tests/journeys/test_one_checkout.py",
+    "tests/faults/test_kill_refunds.py",
+    "tests/local/test_machine_life.py",
+    "tests/faults/test_kill_buyers.py",
+    "tests/journeys/test_doors_escaping.py",
+    "tests/races/test_over_http.py",
+    "tests/journeys/test_one_checkout_cards.py",
+    "tests/faults/test_kill_keys.py",
+    "tests/journeys/test_monthly.py",
+    "tests/package/test_deploy.py",
+    "tests/races/test_refund_races.py",
+    "tests/journeys/test_doors_scripts.py",
+    "tests/races/test_renewal_races.py",
+    "tests/handlers/test_api_from_its_document.py",
+    "tests/web/test_gallery_in_browser.py",
+    "tests/package/test_lambdas.py",
+    "tests/local/test_control_plane.py",
+)
+"""From the longest on; those that wait a lot are beside those that compute. With what is not here a run ends."""
+
 _seconds: dict[str, float] = defaultdict(float)
 _tests: dict[str, int] = defaultdict(int)
 _skipped: list[str] = []
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Whole files change places; within a file the order stays."""
+    places = {file: place for place, file in enumerate(LONGEST)}
+    items.sort(key=lambda item: places.get(item.nodeid.partition("::")[0], len(LONGEST)))
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:

@@ -7,7 +7,6 @@ import html
 import http.client
 import json
 import re
-from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 from urllib.request import Request, urlopen
@@ -17,16 +16,10 @@ import pytest
 from tests.journeys.console import Control, RunningMachine, ask
 
 
-@pytest.fixture(scope="module")
-def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningMachine]:
-    with RunningMachine(tmp_path_factory.mktemp("machine") / "output.txt") as running:
-        yield running
-
-
 @pytest.fixture
-def control(machine: RunningMachine) -> Control:
-    machine.control.post("/reset")
-    return machine.control
+def control(running_machine: RunningMachine) -> Control:
+    running_machine.control.post("/reset")
+    return running_machine.control
 
 
 def tell(control: Control, method: str, body: dict[str, Any] | None = None) -> Any:

@@ -1,8 +1,8 @@
-"""One machine for all journeys of a test process, put back before each; a phone's and a desk's Chromium."""
+"""The machine, put back before each journey; a phone's and a desk's Chromium."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -12,12 +12,7 @@ from tests.journeys.console import Api, Control, RunningMachine, ask
 
 PHONE = {"width": 375, "height": 812}
 DESK = {"width": 1280, "height": 900}
-
-
-@pytest.fixture(scope="session")
-def running_machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningMachine]:
-    with RunningMachine(tmp_path_factory.mktemp("machine") / "output.txt") as machine:
-        yield machine
+_FAILED = pytest.StashKey[bool]()
 
 
 @pytest.fixture
@@ -37,7 +32,15 @@ def api(control: Control) -> Api:
     return control.api()
 
 
-def _page(browser: Browser, viewport: dict[str, int], tmp_path: Path) -> Iterator[Page]:
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Remember what failed, for the picture of it."""
+    report = yield
+    item.stash[_FAILED] = item.stash.get(_FAILED, False) or report.failed
+    return report
+
+
+def _page(browser: Browser, viewport: dict[str, int], tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Page]:
     context = browser.new_context(viewport=viewport, locale="en-US")  # type: ignore[arg-type]  # a plain dict will do
     context.set_default_timeout(15_000)
     page = context.new_page()
@@ -46,18 +49,21 @@ def _page(browser: Browser, viewport: dict[str, int], tmp_path: Path) -> Iterato
     # Chromium says on the console what a page's policy kept it from doing: nothing of ours may try.
     context.on("console", lambda said: errors.append(said.text) if "Content Security Policy" in said.text else None)
     yield page
-    page.screenshot(path=tmp_path / "last.png", full_page=True)
+    if request.node.stash.get(_FAILED, False):
+        page.screenshot(path=tmp_path / "last.png", full_page=True)
+    # Answered after all that the page said before.
+    page.title()
     context.close()
     assert errors == []
 
 
 @pytest.fixture
-def phone(browser: Browser, tmp_path: Path) -> Iterator[Page]:
+def phone(browser: Browser, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Page]:
     """A page 375 pixels wide."""
-    yield from _page(browser, PHONE, tmp_path)
+    yield from _page(browser, PHONE, tmp_path, request)
 
 
 @pytest.fixture
-def desk(browser: Browser, tmp_path: Path) -> Iterator[Page]:
+def desk(browser: Browser, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Page]:
     """A page 1280 pixels wide."""
-    yield from _page(browser, DESK, tmp_path)
+    yield from _page(browser, DESK, tmp_path, request)

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.timetable import LONGEST
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -54,6 +56,10 @@ def test_a_skipped_test_fails_in_ci_only(tmp_path: Path, ci: str, code: int) -> 
     assert "1 passed, 1 skipped" in done.stdout
     assert "2 tests  area/part" in done.stdout
     assert ("skipped, which is a failure in CI" in done.stdout) == bool(ci)
+
+
+def test_the_files_that_are_run_first_are_there() -> None:
+    assert [file for file in LONGEST if not (ROOT / file).exists()] == []
 
 
 def test_every_requirement_is_pinned() -> None:

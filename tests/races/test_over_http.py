@@ -24,10 +24,10 @@ RENEWS = "2027-02-28T20:30:00Z"
 
 
 @pytest.fixture(scope="module")
-def machine(dynamodb_endpoint: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningMachine]:
-    """A machine for this module. `dynamodb_endpoint` says whether there is a DynamoDB Local: moto would not do."""
-    with RunningMachine(tmp_path_factory.mktemp("races") / "output.txt") as running:
-        yield running
+def machine(dynamodb_endpoint: str, request: pytest.FixtureRequest) -> RunningMachine:
+    """The machine. `dynamodb_endpoint` says first whether there is a DynamoDB Local: moto would not do."""
+    found: RunningMachine = request.getfixturevalue("running_machine")
+    return found
 
 
 @pytest.fixture
