@@ -1,4 +1,4 @@
-"""PynamoDB's connection to the three tables: all that is asked of DynamoDB but the reads that a page waits for.
+"""PynamoDB's connection to the three tables: all that is asked of DynamoDB but what somebody waits for.
 
 Importing it costs as much as the rest of a page, so it is imported where it is first used.
 """
@@ -11,13 +11,14 @@ from typing import Any, Final, TypeVar
 
 from botocore.config import Config
 from pynamodb.connection.base import Connection, MetaTable
-from pynamodb.exceptions import PynamoDBException
+from pynamodb.exceptions import PynamoDBException, TransactWriteError
 
 from chalicelib.crossing import USER_AGENT, cross_seam
 from chalicelib.services.ports import OPEN, Index, NoAnswer, Seam
-from chalicelib.storage.patience import Refused
+from chalicelib.storage.patience import Reason, Refused
 from chalicelib.storage.rows import Row
 from chalicelib.storage.schema import CONNECT_SECONDS, HEAD, READ_SECONDS, StoreConfig
+from chalicelib.storage.tables import Item
 
 T = TypeVar("T")
 
@@ -113,25 +114,50 @@ def answer(request: Callable[[], T]) -> T:
         return request()
     except PynamoDBException as error:
         code = code_of(error)
-        raise NoAnswer(str(error)) if code is None else Refused(code, str(error)) from error
+        if code is None:
+            raise NoAnswer(str(error)) from error
+        reasons = error.cancellation_reasons if isinstance(error, TransactWriteError) else ()
+        told = tuple(Reason("None") if each is None else Reason(each.code, each.raw_item) for each in reasons)
+        raise Refused(code, str(error), told) from error
 
 
-class MappedReads:
-    """Reads of records by PynamoDB."""
+class MappedTables:
+    """Tables by PynamoDB."""
 
     def __init__(self, connection: Connection, table: str) -> None:
         self._connection = connection
         self._table = table
 
     def row(self, record_id: str) -> Row | None:
-        """See Reads."""
-        found = answer(partial(self._connection.get_item, self._table, record_id, HEAD, consistent_read=True))
-        row: Row | None = found.get("Item")
-        return row
+        """See Tables."""
+        return self.row_at(self._table, {"id": {"S": record_id}, "sort": {"S": HEAD}})
 
     def rows(self, ids: Sequence[str]) -> tuple[list[Row], list[str]]:
-        """See Reads."""
+        """See Tables."""
         keys: list[Any] = [{"id": record_id, "sort": HEAD} for record_id in ids]
         found = answer(partial(self._connection.batch_get_item, self._table, keys, consistent_read=True))
         left_out = found.get("UnprocessedKeys", {}).get(self._table, {}).get("Keys", [])
         return list(found["Responses"].get(self._table, ())), [key["id"]["S"] for key in left_out]
+
+    def row_at(self, table: str, key: Row) -> Row | None:
+        """See Tables."""
+        hash_key, range_key = (next(iter(value.values())) for value in key.values())
+        found = answer(partial(self._connection.get_item, table, hash_key, range_key, consistent_read=True))
+        row: Row | None = found.get("Item")
+        return row
+
+    def transact(self, items: Sequence[Item], token: str) -> None:
+        """See Tables. PynamoDB sends them by sort, in just the order that they have."""
+
+        def of(sort: str) -> list[Any]:
+            return [item[sort] for item in items if sort in item]
+
+        send = partial(
+            self._connection.transact_write_items,
+            of("ConditionCheck"),
+            of("Delete"),
+            of("Put"),
+            of("Update"),
+            client_request_token=token,
+        )
+        answer(send)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from random import SystemRandom
-from typing import Final, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 
 from chalicelib.services.ports import NoAnswer, StoreUnavailable
 
@@ -30,12 +30,23 @@ https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWrite
 """
 
 
-class Refused(Exception):
-    """DynamoDB said no, and by `code` why."""
+class Reason(NamedTuple):
+    """Why one item of a cancelled transaction stood in its way; `None`, the word, for one that did not.
 
-    def __init__(self, code: str, message: str) -> None:
+    `row` is what was found there, where it was asked for.
+    """
+
+    code: str
+    row: Mapping[str, Any] | None = None
+
+
+class Refused(Exception):
+    """DynamoDB said no, and by `code` why; of a cancelled transaction it has a reason for each item."""
+
+    def __init__(self, code: str, message: str, reasons: Sequence[Reason] = ()) -> None:
         super().__init__(f"{code}: {message}")
         self.code = code
+        self.reasons = reasons
 
 
 class Trouble(Enum):

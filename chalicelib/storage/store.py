@@ -11,9 +11,9 @@ from chalicelib.domain.errors import NotFound
 from chalicelib.services.ports import OPEN, Index, Page, Record, Seam, StoreUnavailable, TokenLeases, Write
 from chalicelib.storage.kinds import Kind, kind_of
 from chalicelib.storage.patience import BUSY_TRIES, Patience
-from chalicelib.storage.reads import DirectReads, Reads
 from chalicelib.storage.rows import Row, event_from, record_from, timer_from
 from chalicelib.storage.schema import StoreConfig
+from chalicelib.storage.tables import DirectTables, Tables
 from chalicelib.storage.writes import check_writes
 
 if TYPE_CHECKING:
@@ -37,8 +37,8 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 class DynamoStore:
     """Records and Timers over three tables. One object serves a process, from any number of threads.
 
-    Records are read by their keys directly, where the configuration says who asks. PynamoDB does the rest, and is
-    imported and connected by the first who needs it: a page that only looks does not.
+    Records are read by their keys, and all is written, directly, where the configuration says who asks. PynamoDB does
+    the rest, and is imported and connected by the first who needs it: a page that looks or a booking does not.
     """
 
     def __init__(self, config: StoreConfig, *, patience: Patience | None = None, seam: Seam = OPEN) -> None:
@@ -47,12 +47,12 @@ class DynamoStore:
         self._patience = patience or Patience()
 
     @cached_property
-    def _reads(self) -> Reads:
+    def _tables(self) -> Tables:
         if self._config.credentials is not None:
-            return DirectReads(self._config, self._config.credentials, self._seam)
-        from chalicelib.storage.connection import MappedReads
+            return DirectTables(self._config, self._config.credentials, self._seam)
+        from chalicelib.storage.connection import MappedTables
 
-        return MappedReads(self._connection, self._config.records_table)
+        return MappedTables(self._connection, self._config.records_table)
 
     @cached_property
     def _connection(self) -> Connection:
@@ -78,7 +78,7 @@ class DynamoStore:
     def find(self, kind: type[R], record_id: str) -> R | None:
         """The record, or None. One GetItem. Raises StoreUnavailable."""
         kind_of(kind)
-        row = self._patience.read(partial(self._reads.row, record_id))
+        row = self._patience.read(partial(self._tables.row, record_id))
         return None if row is None else record_from(kind, row)
 
     def get(self, kind: type[R], record_id: str) -> R:
@@ -103,7 +103,7 @@ class DynamoStore:
         rows: dict[str, Row] = {}
         tries = 0
         while True:
-            found, ids = self._patience.read(partial(self._reads.rows, ids))
+            found, ids = self._patience.read(partial(self._tables.rows, ids))
             rows.update((row["id"]["S"], row) for row in found)
             # More than 16 MB, or too much at once: DynamoDB says what it left out.
             if not ids:
@@ -123,7 +123,7 @@ class DynamoStore:
         from chalicelib.storage.transaction import Transaction
 
         check_writes(operation_id, writes)
-        Transaction.of(self._connection, self._config, operation_id, writes).commit(self._patience)
+        Transaction.of(self._config, operation_id, writes).commit(self._tables, self._patience)
 
     def newest(
         self,

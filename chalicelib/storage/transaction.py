@@ -16,14 +16,13 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final
 
-from pynamodb.connection.base import Connection
-from pynamodb.exceptions import CancellationReason, TransactWriteError
-
+from chalicelib.domain.documents.events import Event
 from chalicelib.domain.documents.timers import Timer
 from chalicelib.services.ports import (
     Append,
     DropTimer,
     Insert,
+    NoAnswer,
     Record,
     SetTimer,
     StoreUnavailable,
@@ -32,21 +31,25 @@ from chalicelib.services.ports import (
     Write,
     WriteConflict,
 )
-from chalicelib.storage.connection import answer, code_of
 from chalicelib.storage.patience import (
     BUSY_TRIES,
     UNANSWERED_TRIES,
     Patience,
+    Reason,
+    Refused,
     Trouble,
     trouble_of_code,
 )
-from chalicelib.storage.rows import Value, changed_record, new_event, new_record, new_timer, number, text
+from chalicelib.storage.rows import Row, Value, changed_record, new_event, new_record, new_timer, number, text
 from chalicelib.storage.schema import HEAD, StoreConfig
+from chalicelib.storage.tables import Tables
 
 TOKEN_LENGTH: Final = 36
 """The most characters that a ClientRequestToken may have."""
 _CANCELED: Final = "TransactionCanceledException"
 _CONDITION: Final = "ConditionalCheckFailed"
+_NO_REASON: Final = "None"
+"""What DynamoDB says of an item that did not stand in the way."""
 _OLD: Final = "ALL_OLD"
 _ON_FAILURE: Final = "ReturnValuesOnConditionCheckFailure"
 
@@ -64,6 +67,10 @@ def request_token(operation_id: str, request: str) -> str:
 
 def _record_key(record: Record) -> dict[str, Value]:
     return {"id": text(record.id), "sort": text(HEAD)}
+
+
+def _event_key(event: Event) -> dict[str, Value]:
+    return {"merchant_id": text(event.merchant_id), "id": text(event.id)}
 
 
 def _timer_key(timer: Timer) -> dict[str, Value]:
@@ -99,19 +106,17 @@ class Witness:
     """A row that only this operation can have made, and the attribute that says so."""
 
     table: str
-    hash_key: str
-    range_key: str
+    key: Row
     attribute: str
 
 
 @dataclass(slots=True)
 class Transaction:
-    """The request of one commit. PynamoDB sends checks, deletes, puts and updates in this order, whatever the caller's.
+    """The request of one commit: checks, deletes, puts and updates in this order, whatever the caller's.
 
     `positions` leads from each item as sent to the caller's write.
     """
 
-    connection: Connection
     operation_id: str
     checks: list[tuple[int, Request]] = field(default_factory=list)
     deletes: list[tuple[int, Request]] = field(default_factory=list)
@@ -120,9 +125,9 @@ class Transaction:
     witness: Witness | None = None
 
     @classmethod
-    def of(cls, connection: Connection, config: StoreConfig, operation_id: str, writes: Sequence[Write]) -> Transaction:
+    def of(cls, config: StoreConfig, operation_id: str, writes: Sequence[Write]) -> Transaction:
         """The request for a list of writes. Raises CodecError for a record that cannot be stored."""
-        transaction = cls(connection, operation_id)
+        transaction = cls(operation_id)
         for position, write in enumerate(writes):
             transaction._add(config, position, write)
         return transaction
@@ -130,17 +135,11 @@ class Transaction:
     def _add(self, config: StoreConfig, position: int, write: Write) -> None:
         match write:
             case Insert(record):
-                made = Witness(config.records_table, record.id, HEAD, "first_op")
-                item = {"id": text(record.id), "sort": text(HEAD), **new_record(record, self.operation_id)}
-                self._put_if_absent(position, made, item)
+                made = Witness(config.records_table, _record_key(record), "first_op")
+                self._put_if_absent(position, made, new_record(record, self.operation_id))
             case Append(event):
-                made = Witness(config.events_table, event.merchant_id, event.id, "op")
-                item = {
-                    "merchant_id": text(event.merchant_id),
-                    "id": text(event.id),
-                    **new_event(event, self.operation_id),
-                }
-                self._put_if_absent(position, made, item)
+                made = Witness(config.events_table, _event_key(event), "op")
+                self._put_if_absent(position, made, new_event(event, self.operation_id))
             case Update(record):
                 self.updates.append((position, _update(config.records_table, record, self.operation_id)))
             case Unchanged(record):
@@ -151,10 +150,10 @@ class Transaction:
             case DropTimer(timer):
                 self.deletes.append((position, {"TableName": config.timers_table, "Key": _timer_key(timer)}))
 
-    def _put_if_absent(self, position: int, made: Witness, item: dict[str, Value]) -> None:
+    def _put_if_absent(self, position: int, made: Witness, attributes: dict[str, Value]) -> None:
         put: Request = {
             "TableName": made.table,
-            "Item": item,
+            "Item": {**made.key, **attributes},
             "ConditionExpression": "attribute_not_exists (#id)",
             "ExpressionAttributeNames": {"#id": "id"},
             _ON_FAILURE: _OLD,
@@ -170,16 +169,17 @@ class Transaction:
     def _groups(self) -> tuple[list[tuple[int, Request]], ...]:
         return self.checks, self.deletes, self.puts, self.updates
 
-    def commit(self, patience: Patience) -> None:
-        """Send until there is an answer to believe. Raises WriteConflict, StoreUnavailable."""
-        checks, deletes, puts, updates = ([request for _, request in group] for group in self._groups())
-        token = request_token(self.operation_id, json.dumps([checks, deletes, puts, updates]))
+    def commit(self, tables: Tables, patience: Patience) -> None:
+        """Send until there is an answer to believe. Raises WriteConflict, StoreUnavailable, and Refused."""
+        sorts = ("ConditionCheck", "Delete", "Put", "Update")
+        items = [{sort: item} for sort, group in zip(sorts, self._groups(), strict=True) for _, item in group]
+        token = request_token(self.operation_id, json.dumps(items))
         tries = unanswered = 0
         while True:
             try:
-                self.connection.transact_write_items(checks, deletes, puts, updates, client_request_token=token)
-            except TransactWriteError as error:
-                trouble = self._trouble_of(error, patience)
+                tables.transact(items, token)
+            except (Refused, NoAnswer) as error:
+                trouble = self._trouble_of(error, tables, patience)
                 if trouble is None:
                     return
                 tries += 1
@@ -190,36 +190,33 @@ class Transaction:
                 return
             patience.pause(tries)
 
-    def _trouble_of(self, error: TransactWriteError, patience: Patience) -> Trouble | None:
+    def _trouble_of(self, error: Refused | NoAnswer, tables: Tables, patience: Patience) -> Trouble | None:
         """What a failure means: None for a success whose answer was lost. Raises WriteConflict, and refusals."""
-        code = code_of(error)
-        if code != _CANCELED:
-            trouble = trouble_of_code(code)
+        if isinstance(error, NoAnswer):
+            return trouble_of_code(None)
+        if error.code != _CANCELED:
+            trouble = trouble_of_code(error.code)
         else:
-            reasons = error.cancellation_reasons
-            failed = [at for at, reason in enumerate(reasons) if reason is not None and reason.code == _CONDITION]
+            failed = [at for at, reason in enumerate(error.reasons) if reason.code == _CONDITION]
             if failed:
-                if self._is_ours(reasons) or self._was_made(patience):
+                if self._is_ours(error.reasons) or self._was_made(tables, patience):
                     return None
                 raise WriteConflict(tuple(sorted(self.positions[at] for at in failed))) from error
-            codes = {reason.code for reason in reasons if reason is not None}
+            codes = {reason.code for reason in error.reasons} - {_NO_REASON}
             busy = bool(codes) and all(trouble_of_code(code) is Trouble.BUSY for code in codes)
             trouble = Trouble.BUSY if busy else Trouble.REFUSED
         if trouble is Trouble.REFUSED:
             raise error
         return trouble
 
-    def _is_ours(self, reasons: Sequence[CancellationReason | None]) -> bool:
+    def _is_ours(self, reasons: Sequence[Reason]) -> bool:
         """Whether a row that stood in the way was written by this very operation: then all of it was."""
         mine = text(self.operation_id)
-        rows = [reason.raw_item for reason in reasons if reason is not None and reason.raw_item]
-        return any(mine in (row.get("op"), row.get("first_op")) for row in rows)
+        return any(mine in (reason.row.get("op"), reason.row.get("first_op")) for reason in reasons if reason.row)
 
-    def _was_made(self, patience: Patience) -> bool:
+    def _was_made(self, tables: Tables, patience: Patience) -> bool:
         """Whether a row exists that only this operation makes, though others have written over its updates since."""
         if self.witness is None:
             return False
-        seen = self.witness
-        look = partial(self.connection.get_item, seen.table, seen.hash_key, seen.range_key, consistent_read=True)
-        row = patience.read(partial(answer, look)).get("Item", {})
-        return bool(row.get(seen.attribute) == text(self.operation_id))
+        row = patience.read(partial(tables.row_at, self.witness.table, self.witness.key)) or {}
+        return bool(row.get(self.witness.attribute) == text(self.operation_id))

@@ -169,8 +169,8 @@ SENDERS = {
 MAKERS = {
     "client": set[str](),
     "Connection": {"storage/connection.py"},
-    "Connections": {"storage/reads.py"},
-    "DirectReads": {"storage/store.py"},
+    "Connections": {"storage/tables.py"},
+    "DirectTables": {"storage/store.py"},
     "_SeamedConnection": {"storage/connection.py"},
     "RequestsClient": {"gateways/stripe/transport.py"},
     "create_client": {"gateways/aws.py"},
@@ -212,7 +212,7 @@ def test_clients_are_made_only_where_they_are_put_behind_the_seam() -> None:
                 unseamed.append(f"{file}:{node.lineno}")
             if name == "LoggedClient" and given.get("seam") != "seam":
                 unseamed.append(f"{file}:{node.lineno}")
-            if name == "DirectReads" and ast.unparse(node.args[-1]) != "self._seam":
+            if name == "DirectTables" and ast.unparse(node.args[-1]) != "self._seam":
                 unseamed.append(f"{file}:{node.lineno}")
     # PynamoDB's connection is made through its subclass alone.
     assert found == MAKERS | {"Connection": set()}

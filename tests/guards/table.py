@@ -573,7 +573,7 @@ GUARDS: tuple[Guard, ...] = (
     Guard(
         "our own operation is recognised after a lost reply",
         _TRANSACTION,
-        "if self._is_ours(reasons) or self._was_made(patience):",
+        "if self._is_ours(error.reasons) or self._was_made(tables, patience):",
         "if False:",
         STORE,
     ),

@@ -1,4 +1,4 @@
-"""Our reads beside PynamoDB's and boto3's, on DynamoDB Local: the same rows, the same refusals, the same silences."""
+"""Our own requests beside PynamoDB's and boto3's, on DynamoDB Local: the same rows, refusals and silences."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import threading
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import boto3
@@ -18,22 +19,22 @@ from botocore.session import get_session
 from chalicelib.aws.connections import HttpAnswer
 from chalicelib.aws.signing import Credentials
 from chalicelib.services.ports import OPEN, NoAnswer, Service
-from chalicelib.storage.connection import MappedReads, connect
+from chalicelib.storage.connection import MappedTables, connect
 from chalicelib.storage.patience import Refused
-from chalicelib.storage.reads import DirectReads, Reads
 from chalicelib.storage.schema import StoreConfig
+from chalicelib.storage.tables import DirectTables, Item, Tables
 from tests.fakes.dynamodb_proxy import DynamoProxy, Fault, Forward, Reply, lose_reply, lose_request, refusal
 
 KEYS = Credentials("local", "local")
 IDS = ("cus_1", "cus_Zoë “Z”\n", "cus_big")
-Ways = dict[str, Reads]
+Ways = dict[str, Tables]
 
 
 def ways_to(config: StoreConfig) -> Ways:
     """Both ways to read."""
     return {
-        "ours": DirectReads(config, KEYS, OPEN),
-        "PynamoDB's": MappedReads(connect(config), config.records_table),
+        "ours": DirectTables(config, KEYS, OPEN),
+        "PynamoDB's": MappedTables(connect(config), config.records_table),
     }
 
 
@@ -131,13 +132,136 @@ def test_rows_that_were_left_out_are_told_by_id(ways: Ways, proxy: DynamoProxy, 
         assert reads.rows(list(IDS)) == ([], list(IDS))
 
 
+# --- what is written
+
+
+def put(config: StoreConfig, row: dict[str, Any]) -> Item:
+    """A row that is not there yet."""
+    return {
+        "Put": {
+            "TableName": config.records_table,
+            "Item": row,
+            "ConditionExpression": "attribute_not_exists (#id)",
+            "ExpressionAttributeNames": {"#id": "id"},
+            "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+        }
+    }
+
+
+def named(config: StoreConfig, sort: str, record_id: str, version: str) -> Item:
+    """A check, a removal or a change of a row at a version."""
+    request: dict[str, Any] = {
+        "TableName": config.records_table,
+        "Key": {"id": {"S": record_id}, "sort": {"S": "#"}},
+        "ConditionExpression": "#version = :before",
+        "ExpressionAttributeNames": {"#version": "version"},
+        "ExpressionAttributeValues": {":before": {"N": version}},
+    }
+    if sort == "Update":
+        request["UpdateExpression"] = "SET #version = :after"
+        request["ExpressionAttributeValues"][":after"] = {"N": "2"}
+    return {sort: request}
+
+
+def some(way: str, number: int) -> dict[str, Any]:
+    """A row that one way alone writes, at version 1."""
+    return {"id": {"S": f"cus_{way}{number} “Z”\n"}, "sort": {"S": "#"}, "version": {"N": "1"}}
+
+
+def test_a_transaction_is_written_whole_and_asked_for_as_pynamodb_does(
+    ways: Ways, proxy: DynamoProxy, boto: Any, store_config: StoreConfig
+) -> None:
+    asked = []
+    for way, tables in ways.items():
+        rows = [some(way, number) for number in range(4)]
+        tables.transact([put(store_config, row) for row in rows[:3]], f"first-{way}")
+        proxy.clear()
+        ids = [row["id"]["S"] for row in rows]
+        items = [
+            named(store_config, "ConditionCheck", ids[0], "1"),
+            named(store_config, "Delete", ids[1], "1"),
+            put(store_config, rows[3]),
+            named(store_config, "Update", ids[2], "1"),
+        ]
+        tables.transact(items, f"second-{way}")
+        found = {row["id"]["S"]: row["version"]["N"] for row in tables.rows(ids)[0]}
+        assert found == {ids[0]: "1", ids[2]: "2", ids[3]: "1"}
+        (body,) = proxy.bodies("TransactWriteItems")
+        request = json.loads(body.replace(json.dumps(way)[1:-1].encode(), b"way"))
+        request.pop("ReturnConsumedCapacity", None)
+        request.pop("ReturnItemCollectionMetrics", None)
+        asked.append(request)
+    assert asked[0] == asked[1]
+    assert list(asked[0]) == ["TransactItems", "ClientRequestToken"]
+
+
+def test_a_cancelled_transaction_has_the_reasons_that_boto3_sees_and_wrote_nothing(
+    ways: Ways, boto: Any, store_config: StoreConfig
+) -> None:
+    items = [
+        named(store_config, "ConditionCheck", "cus_1", "7"),
+        put(store_config, some("nobody", 1)),
+        put(store_config, row_of("cus_1")),
+    ]
+    with pytest.raises(boto.exceptions.TransactionCanceledException) as theirs:
+        boto.transact_write_items(TransactItems=items)
+    reasons = [(each["Code"], each.get("Item")) for each in theirs.value.response["CancellationReasons"]]
+    assert reasons == [
+        ("ConditionalCheckFailed", None),
+        ("None", None),
+        ("ConditionalCheckFailed", row_of("cus_1")),
+    ]
+    for way, tables in ways.items():
+        with pytest.raises(Refused) as ours:
+            tables.transact(items, f"third-{way}")
+        assert ours.value.code == "TransactionCanceledException"
+        assert [(each.code, each.row) for each in ours.value.reasons] == reasons
+        assert tables.row(some("nobody", 1)["id"]["S"]) is None
+
+
+def test_a_token_that_comes_again_writes_nothing_again_and_none_with_other_words(
+    ways: Ways, store_config: StoreConfig
+) -> None:
+    for way, tables in ways.items():
+        first, other = some(way, 5), some(way, 6)
+        for _ in range(2):
+            tables.transact([put(store_config, first)], f"fourth-{way}")
+        with pytest.raises(Refused) as refused:
+            tables.transact([put(store_config, other)], f"fourth-{way}")
+        assert refused.value.code == "IdempotentParameterMismatchException"
+        assert tables.row(other["id"]["S"]) is None
+
+
+def test_a_row_of_any_table_is_found_by_its_key(ways: Ways, boto: Any, store_config: StoreConfig) -> None:
+    key = {"shard": {"N": "7"}, "key": {"S": "2027-01-01T00:00:00.000000Z#x"}}
+    boto.put_item(TableName=store_config.timers_table, Item={**key, "kind": {"S": "send_mail"}})
+    for tables in ways.values():
+        assert tables.row_at(store_config.timers_table, key) == {**key, "kind": {"S": "send_mail"}}
+        assert tables.row_at(store_config.timers_table, {**key, "shard": {"N": "8"}}) is None
+
+
+@pytest.mark.parametrize("what", ["throttled", "its own mistake", "no right", "the reply was lost"])
+def test_what_goes_wrong_with_a_transaction_is_told_alike(
+    ways: Ways, proxy: DynamoProxy, store_config: StoreConfig, what: str
+) -> None:
+    fault, code = FAULTS[what]
+    for way, tables in ways.items():
+        row = some(f"{way} {what}", 7)
+        proxy.clear()
+        proxy.next("TransactWriteItems", fault)
+        write = partial(tables.transact, [put(store_config, row)], f"fifth-{way}-{what}"[:36])
+        assert said(write) == code
+        assert len(proxy.calls) == 1
+        assert (tables.row(row["id"]["S"]) is not None) is (what == "the reply was lost")
+
+
 # --- what goes wrong
 
 
-def said(reads: Reads) -> str:
+def said(ask: Callable[[], object]) -> str:
     """The code of a refusal; empty where there was no answer."""
     try:
-        reads.row("cus_1")
+        ask()
     except Refused as refused:
         return refused.code
     except NoAnswer:
@@ -170,7 +294,7 @@ def test_what_goes_wrong_is_told_alike_and_the_next_read_is_answered(ways: Ways,
     for reads in ways.values():
         reads.row("cus_1")
         proxy.next("GetItem", fault)
-        assert said(reads) == code
+        assert said(partial(reads.row, "cus_1")) == code
         assert reads.row("cus_1") == row_of("cus_1")
     # A request of ours is one request on the wire: whether it is sent again, the caller says.
     assert len(proxy.calls) == 3 * len(ways)
@@ -186,7 +310,7 @@ def test_a_missing_table_and_a_wrong_key_are_refused_in_the_words_of_boto3(
             boto.get_item(TableName=config.records_table, Key=key, ConsistentRead=True)
         error: Any = theirs.value.response["Error"]
         with pytest.raises(Refused) as ours:
-            DirectReads(config, KEYS, OPEN).row(record_id)
+            DirectTables(config, KEYS, OPEN).row(record_id)
         assert (ours.value.code, str(ours.value)) == (error["Code"], f"{error['Code']}: {error['Message']}")
 
 
@@ -226,21 +350,21 @@ def test_a_refusal_has_the_code_that_it_came_with(
     store_config: StoreConfig, status: int, content: bytes, code: str
 ) -> None:
     with pytest.raises(Refused) as refused:
-        DirectReads(store_config, KEYS, Says(status, content)).row("cus_1")
+        DirectTables(store_config, KEYS, Says(status, content)).row("cus_1")
     assert refused.value.code == code
 
 
 @pytest.mark.parametrize("content", [b"{", b"\xff", b""])
 def test_an_answer_that_is_no_json_is_none(store_config: StoreConfig, content: bytes) -> None:
     with pytest.raises(NoAnswer):
-        DirectReads(store_config, KEYS, Says(200, content)).row("cus_1")
+        DirectTables(store_config, KEYS, Says(200, content)).row("cus_1")
 
 
 # --- many at once, and where
 
 
 def test_threads_share_connections_and_never_each_others_answers(boto: Any, store_config: StoreConfig) -> None:
-    reads, wrong = DirectReads(store_config, KEYS, OPEN), []
+    reads, wrong = DirectTables(store_config, KEYS, OPEN), []
 
     def ask(mine: str) -> None:
         for _ in range(25):

@@ -1,6 +1,7 @@
-"""Records read by their keys, by requests of our own: what a page waits for, without the library that does the rest.
+"""Rows read by their keys, and transactions, by requests of our own: what somebody waits for, without the library that
+does the rest.
 
-Each is one signed request on the wire, sent once; what may be sent again, and when, `Patience` says.
+Each is one signed request on the wire, sent once; what may be sent again, and when, its caller says.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from chalicelib.aws.connections import Connections, HttpAnswer
 from chalicelib.aws.signing import Credentials, Signer
 from chalicelib.gateways.clock import SystemClock
 from chalicelib.services.ports import NoAnswer, Seam
-from chalicelib.storage.patience import Refused
+from chalicelib.storage.patience import Reason, Refused
 from chalicelib.storage.schema import CONNECT_SECONDS, HEAD, READ_SECONDS, StoreConfig
 
 if TYPE_CHECKING:
@@ -22,24 +23,39 @@ if TYPE_CHECKING:
 
 _VERSION: Final = "DynamoDB_20120810"
 
+Item = Mapping[str, Mapping[str, Any]]
+"""One item of a transaction as DynamoDB takes it: `ConditionCheck`, `Delete`, `Put` or `Update`, and its request."""
 
-class Reads(Protocol):
-    """Rows of the records table by id, read strongly. Raises Refused and NoAnswer."""
+
+class Tables(Protocol):
+    """What is asked of the tables by key, read strongly, and written in one. Raises Refused and NoAnswer."""
 
     def row(self, record_id: str) -> Row | None:
-        """One row, or None. One GetItem."""
+        """One record's row, or None. One GetItem."""
         ...
 
     def rows(self, ids: Sequence[str]) -> tuple[list[Row], list[str]]:
-        """The rows that there are of at most 100 ids, in any order, and the ids that DynamoDB left out for now.
+        """The rows that there are of at most 100 records, in any order, and the ids that DynamoDB left out for now.
 
         One BatchGetItem.
         """
         ...
 
+    def row_at(self, table: str, key: Row) -> Row | None:
+        """One row of any table, or None; `key` has the hash key first. One GetItem."""
+        ...
 
-class DirectReads:
-    """Reads over connections of our own, for any number of threads."""
+    def transact(self, items: Sequence[Item], token: str) -> None:
+        """All items or none. One TransactWriteItems, with a token that tells a repeat for ten minutes.
+
+        Items stand in the order of checks, deletes, puts and updates. A transaction that was cancelled is Refused with
+        a reason for each item.
+        """
+        ...
+
+
+class DirectTables:
+    """Tables over connections of our own, for any number of threads."""
 
     def __init__(self, config: StoreConfig, credentials: Credentials, seam: Seam) -> None:
         # The machine's own clock: AWS refuses what was not signed about now.
@@ -57,17 +73,24 @@ class DirectReads:
         )
 
     def row(self, record_id: str) -> Row | None:
-        """See Reads."""
-        request = {"TableName": self._table, "Key": _key(record_id), "ConsistentRead": True}
-        row: Row | None = self._ask("GetItem", request).get("Item")
-        return row
+        """See Tables."""
+        return self.row_at(self._table, _key(record_id))
 
     def rows(self, ids: Sequence[str]) -> tuple[list[Row], list[str]]:
-        """See Reads."""
+        """See Tables."""
         wanted = {"Keys": [_key(record_id) for record_id in ids], "ConsistentRead": True}
         found = self._ask("BatchGetItem", {"RequestItems": {self._table: wanted}})
         left_out = found["UnprocessedKeys"].get(self._table, {"Keys": ()})["Keys"]
         return found["Responses"].get(self._table, []), [key["id"]["S"] for key in left_out]
+
+    def row_at(self, table: str, key: Row) -> Row | None:
+        """See Tables."""
+        row: Row | None = self._ask("GetItem", {"TableName": table, "Key": key, "ConsistentRead": True}).get("Item")
+        return row
+
+    def transact(self, items: Sequence[Item], token: str) -> None:
+        """See Tables."""
+        self._ask("TransactWriteItems", {"TransactItems": items, "ClientRequestToken": token})
 
     def _ask(self, operation: str, request: Mapping[str, Any]) -> dict[str, Any]:
         body = json.dumps(request, separators=(",", ":")).encode("ascii")
@@ -104,4 +127,6 @@ def _refusal(answer: HttpAnswer) -> Refused:
         said = {}
     # `com.amazonaws.dynamodb.v20120810#ThrottlingException`
     code = str(said.get("__type", answer.status_code)).rpartition("#")[2]
-    return Refused(code, str(said.get("message") or said.get("Message") or ""))
+    message = str(said.get("message") or said.get("Message") or "")
+    reasons = tuple(Reason(each["Code"], each.get("Item")) for each in said.get("CancellationReasons", ()))
+    return Refused(code, message, reasons)
