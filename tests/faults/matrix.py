@@ -102,14 +102,13 @@ def ways(flows: Sequence[Flow]) -> list[Way]:
 
 Beginning = tuple[Callable[[Shop], Case], Callable[[Shop], None]]
 """How cases are prepared, and the time that passes then."""
-MOST_LEFT_OVER = 3
-"""Cases of a beginning that a flow may leave alone. They come to their end beside the others, which costs as much as
-making new ones without them."""
-
 
 @dataclass(frozen=True)
 class Begun:
-    """A world with cases in it. `at_rest`: nothing waits to be done, so a case that is left alone costs nothing."""
+    """A world with cases in it. `at_rest`: nothing waits to be done, so a case may be left alone.
+
+    One that waits would come to an end of its own: after four days without what Stripe had to tell, for one.
+    """
 
     seen: Photograph
     memory: Mapping[str, Any]
@@ -118,7 +117,7 @@ class Begun:
 
     def serves(self, number: int) -> bool:
         """Whether so many cases can be taken from it."""
-        return 0 <= len(self.cases) - number <= (len(self.cases) if self.at_rest else MOST_LEFT_OVER)
+        return len(self.cases) == number or (self.at_rest and len(self.cases) > number)
 
 
 class Beginnings:
