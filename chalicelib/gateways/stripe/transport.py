@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+import threading
 import time
 from collections.abc import Callable, Mapping
 from typing import Any, Final
@@ -28,7 +29,37 @@ def operation_of(method: str, url: str) -> str:
 
 def http_client(timeout_seconds: float) -> stripe.HTTPClient:
     """A client that keeps connections open and waits at most so long for a connection and for an answer."""
-    return stripe.RequestsClient(timeout=(min(CONNECT_SECONDS, timeout_seconds), timeout_seconds))
+    sessions: Any = _Sessions()
+    return stripe.RequestsClient(timeout=(min(CONNECT_SECONDS, timeout_seconds), timeout_seconds), session=sessions)
+
+
+class _Sessions:
+    """A session of requests' for each thread, which asks the environment for a proxy once and not for each request.
+
+    It does not look for passwords in a `.netrc` either, which would take the place of Stripe's key
+    (https://requests.readthedocs.io/en/latest/user/authentication/#netrc-authentication).
+    """
+
+    def __init__(self) -> None:
+        self._own = threading.local()
+
+    def request(self, method: str, url: str, **options: Any) -> Any:
+        """See requests.Session."""
+        session = getattr(self._own, "session", None)
+        if session is None:
+            # It comes with stripe, whose own client imports it as late.
+            import requests
+
+            session = self._own.session = requests.Session()
+            session.trust_env = False
+            session.proxies = requests.utils.get_environ_proxies(url)
+        return session.request(method, url, **options)
+
+    def close(self) -> None:
+        """Close this thread's connections."""
+        session = getattr(self._own, "session", None)
+        if session is not None:
+            session.close()
 
 
 class LoggedClient(stripe.HTTPClient):
