@@ -5,9 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import suppress
 from functools import cache
-from typing import Any
 from uuid import uuid4
 
 import botocore.session
@@ -59,37 +57,11 @@ def aws_read_once() -> Iterator[None]:
         yield
 
 
-_SHARED = pytest.StashKey[tuple[DynamoDbLocal, str]]()
-_ENDPOINT = "dynamodb_endpoint"
-
-
-@pytest.hookimpl(optionalhook=True)
-def pytest_configure_node(node: Any) -> None:
-    """All workers of a run use one DynamoDB Local: starting and warming up each its own takes as long as many tests."""
-    stash = node.config.stash
-    if _SHARED not in stash:
-        database = DynamoDbLocal(for_long=True)
-        # Where there is none, each worker that needs one finds that out by itself, and says so.
-        with suppress(DynamoDbLocalUnavailable):
-            stash[_SHARED] = (database, database.start())
-    if _SHARED in stash:
-        node.workerinput[_ENDPOINT] = stash[_SHARED][1]
-
-
-def pytest_unconfigure(config: pytest.Config) -> None:
-    """End what the workers used; by now they have ended."""
-    if _SHARED in config.stash:
-        config.stash[_SHARED][0].stop()
-
-
 @pytest.fixture(scope="session")
 def dynamodb_endpoint(request: pytest.FixtureRequest) -> Iterator[str]:
     """The address of a DynamoDB Local. Where there is none, a build fails and a laptop skips."""
-    shared = getattr(request.config, "workerinput", {}).get(_ENDPOINT)
-    if shared is not None:
-        yield shared
-        return
-    database = DynamoDbLocal()
+    # It answers one request at a time, so each worker of a run has its own, and for long enough to warm up.
+    database = DynamoDbLocal(for_long=hasattr(request.config, "workerinput"))
     try:
         endpoint = database.start()
     except DynamoDbLocalUnavailable as error:

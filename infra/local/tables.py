@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -37,6 +38,7 @@ def drop_tables(template_path: Path, endpoint_url: str, names: Mapping[str, str]
         client.delete_table(TableName=names[logical_id])
 
 
+@cache
 def _client(endpoint_url: str, region: str) -> Any:
     # Fixed credentials: a machine's real ones have no business at an emulator. DynamoDB Local takes letters and digits.
     return boto3.client(

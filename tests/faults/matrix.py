@@ -103,6 +103,7 @@ def ways(flows: Sequence[Flow]) -> list[Way]:
 Beginning = tuple[Callable[[Shop], Case], Callable[[Shop], None]]
 """How cases are prepared, and the time that passes then."""
 
+
 @dataclass(frozen=True)
 class Begun:
     """A world with cases in it. `at_rest`: nothing waits to be done, so a case may be left alone.
