@@ -56,7 +56,8 @@ LAYERS: Final = {
             "chalicelib.settings",
             "chalicelib.crossing",
         ),
-        theirs("stripe", "botocore"),
+        # requests is what stripe's own client sends with.
+        theirs("stripe", "botocore", "requests"),
     ),
     "chalicelib/web": Layer(
         ("chalicelib.web", "chalicelib.domain"),
