@@ -126,7 +126,7 @@ class _Handler(BaseHTTPRequestHandler):
         elif answer.lost:
             self.close_connection = True
         else:
-            text = json.dumps(answer.body, indent=2).encode()
+            text = json.dumps(answer.body).encode()
             self._send(answer.status, text, "application/json", answer.headers)
 
     def _send(self, status: int, body: bytes, content_type: str, headers: dict[str, str]) -> None:

@@ -101,6 +101,8 @@ class Webhooks:
                     and any(matches_type(one.event["type"], pattern) for pattern in receiver.enabled_events)
                 ]
                 one.event["pending_webhooks"] = len(listening)
+                if not listening:
+                    continue
                 # Stripe sends its bodies indented; who verifies anything but the raw bytes finds out here.
                 body = json.dumps(one.event, indent=2).encode()
                 for receiver in listening:

@@ -32,7 +32,7 @@ KINDS: Final[dict[str, tuple[str, str]]] = {
 
 def new_id(prefix: str, length: int = 24) -> str:
     """A random id in Stripe's form."""
-    return prefix + "".join(secrets.choice(_ALPHABET) for _ in range(length))
+    return prefix + "".join(_ALPHABET[byte % len(_ALPHABET)] for byte in secrets.token_bytes(length))
 
 
 @dataclass(slots=True)
