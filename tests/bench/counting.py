@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.bench.probing import Event, probe
+from tests.bench.probing import Event, message_event, probe
 from tests.bench.worlds import World
 from tests.wire import Wire
 
@@ -45,6 +45,18 @@ def trips_of_straightforward(world: World, folder: Path, endpoint: str) -> tuple
         webhook = _trips(wire, world, folder, side.environment, side.webhooks[0])
     assert world.booked_by_straightforward(prefix) == 1
     return page, webhook
+
+
+def renewal_of_straightforward(world: World, folder: Path, endpoint: str) -> Trips:
+    """What the straightforward app sends for a renewal, from the message that one is due to the booked payment."""
+    with Wire(endpoint) as wire:
+        side, prefix = world.straightforward(through=wire.endpoint, asks=True)
+        due = world.subscribe_at_straightforward(prefix)
+        wire.forget()
+        before = len(world.asked_of_stripe())
+        probe("job", folder, side.environment, name="renewals", event=message_event(due))
+    assert world.booked_by_straightforward(prefix) == 1
+    return Trips(tuple(wire.operations()), tuple(world.asked_of_stripe()[before:]))
 
 
 def _trips(wire: Wire, world: World, folder: Path, environment: Mapping[str, str], event: Event) -> Trips:

@@ -49,9 +49,17 @@ def warm(what: dict) -> dict:
     return {"cpu": took / len(what["measured"]), "answers": answers}
 
 
+def job(what: dict) -> dict:
+    """One message to a Lambda that no page belongs to."""
+    import app
+
+    getattr(app, what["name"])(what["event"], None)
+    return {}
+
+
 if __name__ == "__main__":
     asked = marshal.load(sys.stdin.buffer)  # noqa: S302 - from our own parent
     sys.path.insert(0, asked["tree"])
-    found = {"cold": cold, "framework": framework, "warm": warm}[asked["kind"]](asked)
+    found = {"cold": cold, "framework": framework, "warm": warm, "job": job}[asked["kind"]](asked)
     with open(sys.argv[1], "wb") as answer_file:
         marshal.dump(found, answer_file)

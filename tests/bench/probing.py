@@ -55,6 +55,11 @@ def webhook_event(body: str, signature: str) -> Event:
     return _event("POST", "/webhooks/stripe", None, headers, body)
 
 
+def message_event(body: str) -> Event:
+    """What SQS hands to Lambda for one message."""
+    return {"Records": [{"messageId": "1", "receiptHandle": "1", "body": body}]}
+
+
 def _event(
     method: str, resource: str, parameters: dict[str, str] | None, headers: dict[str, str], body: str | None = None
 ) -> Event:

@@ -18,6 +18,7 @@ from types import ModuleType
 from typing import Any, TypeVar
 
 import boto3
+import stripe
 
 from chalicelib.domain.documents.checkouts import Checkout
 from chalicelib.domain.documents.invoices import Invoice
@@ -247,6 +248,34 @@ class World:
         page = page_event(self._merchant.id, f"{self._link.id}-{self._link.secret}")
         return Side(environment, page, self._deliveries()), prefix
 
+    def subscribe_at_straightforward(self, prefix: str) -> str:
+        """The id of a subscription of the straightforward app's that is due, with a card that can be charged."""
+        client = stripe.StripeClient(SECRET_KEY, base_addresses={"api": self.stripe_url})
+        buyer = client.v1.customers.create({"email": "anna@example.com"}, {"stripe_account": ACCOUNT})
+        card = client.v1.payment_methods.attach("pm_card_visa", {"customer": buyer.id}, {"stripe_account": ACCOUNT})
+        app, merchant = self._baseline, self._merchant
+        customer = app.Customer(
+            "cus_1",
+            merchant_id=merchant.id,
+            email="anna@example.com",
+            name="Anna Kowalska",
+            created_at=merchant.created_at,
+        )
+        subscription = app.Subscription(
+            "sub_1",
+            merchant_id=merchant.id,
+            customer_id=customer.id,
+            currency=self._link.currency,
+            lines=_baseline_lines(app, self._link),
+            total=Money.total((each.amount for each in self._link.lines), self._link.currency).minor,
+            stripe_customer=buyer.id,
+            stripe_method=card.id,
+            next_at=merchant.created_at,
+        )
+        self._fill(f"{prefix}-customers", [customer.serialize()])
+        self._fill(f"{prefix}-subscriptions", [subscription.serialize()])
+        return str(subscription.id)
+
     def _deliveries(self) -> list[Event]:
         at = int(time.time())
         found = []
@@ -288,10 +317,12 @@ def _baseline_module(endpoint: str) -> ModuleType:
     return module
 
 
+def _baseline_lines(app: ModuleType, link: PaymentLink) -> list[Any]:
+    return [app.Line(name=each.name, quantity=each.quantity, unit_amount=each.unit_amount.minor) for each in link.lines]
+
+
 def _baseline_rows(app: ModuleType, merchant: Merchant, link: PaymentLink, checkouts: Sequence[Checkout]) -> Tables:
-    lines = [
-        app.Line(name=each.name, quantity=each.quantity, unit_amount=each.unit_amount.minor) for each in link.lines
-    ]
+    lines = _baseline_lines(app, link)
     shop = app.Merchant(
         merchant.id,
         name=merchant.name,
