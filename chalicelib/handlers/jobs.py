@@ -7,17 +7,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from chalice.app import Blueprint, CloudWatchEvent, Cron, Rate, SQSEvent
 
 from chalicelib import wiring
 from chalicelib.handlers.boundary import each_message, in_order, job, until_failure
 from chalicelib.observability import emit_metric, get_logger, set_up_logging
-
-if TYPE_CHECKING:
-    from chalicelib.domain.documents.timers import Timer
 
 set_up_logging()
 _LOG: Final = get_logger("till.jobs")
@@ -76,9 +72,10 @@ def catch_up(event: CloudWatchEvent) -> dict[str, Any]:
 def bill(event: SQSEvent) -> dict[str, Any]:
     """Issue what is due for up to nineteen subscriptions of one merchant, in order."""
     from chalicelib.services.billing.issuing import issue_due
+    from chalicelib.services.mails import timer_of
 
     def handle(body: Mapping[str, Any]) -> None:
-        timers = [_timer(each) for each in body["timers"]]
+        timers = [timer_of(each) for each in body["timers"]]
         issued = issue_due(wiring.worker_ports(), body["merchant_id"], timers)
         emit_metric("invoices_issued", issued.invoices, "Count")
         _LOG.info("issued", extra={"merchant": body["merchant_id"], "invoices": issued.invoices, "more": issued.more})
@@ -91,9 +88,10 @@ def bill(event: SQSEvent) -> dict[str, Any]:
 def charge(event: SQSEvent) -> dict[str, Any]:
     """Charge due invoices to their stored methods."""
     from chalicelib.services.billing.charging import charge_invoice
+    from chalicelib.services.mails import timer_of
 
     def handle(body: Mapping[str, Any]) -> None:
-        outcome = charge_invoice(wiring.worker_ports(), _timer(body))
+        outcome = charge_invoice(wiring.worker_ports(), timer_of(body))
         emit_metric("charges", 1, "Count", outcome=outcome)
         _LOG.info("charged", extra={"invoice": body["record_id"], "outcome": outcome})
 
@@ -140,8 +138,9 @@ def _observe(change: Mapping[str, Any], counts: Counter[str]) -> None:
 
 def _work(body: Mapping[str, Any]) -> None:
     from chalicelib.domain.documents.timers import TimerKind
+    from chalicelib.services.mails import timer_of
 
-    timer = _timer(body)
+    timer = timer_of(body)
     ports = wiring.worker_ports()
     if timer.kind is TimerKind.SEND_MAIL:
         from chalicelib.handlers.mail_composer import compose
@@ -174,16 +173,3 @@ def _work(body: Mapping[str, Any]) -> None:
     else:
         raise ValueError(f"{timer.kind} does not belong into this queue")
     _LOG.info("worked", extra={"kind": str(timer.kind), "record": timer.record_id, "outcome": outcome})
-
-
-def _timer(body: Mapping[str, Any]) -> Timer:
-    from chalicelib.domain.documents.timers import Timer, TimerKind
-
-    return Timer(
-        TimerKind(body["kind"]),
-        body["record_id"],
-        body["merchant_id"],
-        datetime.fromisoformat(body["due"]),
-        subscription_id=body.get("subscription_id"),
-        customer_id=body.get("customer_id"),
-    )

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from datetime import timedelta
-from typing import Final
+from datetime import datetime, timedelta
+from typing import Any, Final
 
 from chalicelib.domain.documents.mails import Mail, MailState
 from chalicelib.domain.documents.timers import Timer, TimerKind
@@ -34,7 +34,7 @@ Raises MailUnavailable when it cannot be said yet, since an outcome is not known
 
 
 def timer_message(timer: Timer) -> dict[str, str]:
-    """How a timer travels through a queue."""
+    """How a timer travels through a queue; `timer_of` is the other way."""
     message = {
         "kind": str(timer.kind),
         "record_id": timer.record_id,
@@ -46,6 +46,18 @@ def timer_message(timer: Timer) -> dict[str, str]:
     if timer.customer_id is not None:
         message["customer_id"] = timer.customer_id
     return message
+
+
+def timer_of(message: Mapping[str, Any]) -> Timer:
+    """The timer that travelled in a message. Raises KeyError and ValueError for what is none."""
+    return Timer(
+        TimerKind(message["kind"]),
+        message["record_id"],
+        message["merchant_id"],
+        datetime.fromisoformat(message["due"]),
+        subscription_id=message.get("subscription_id"),
+        customer_id=message.get("customer_id"),
+    )
 
 
 def queue_mail(ports: Ports, timer: Timer) -> None:

@@ -128,5 +128,5 @@ def _refusal(answer: HttpAnswer) -> Refused:
     # `com.amazonaws.dynamodb.v20120810#ThrottlingException`
     code = str(said.get("__type", answer.status_code)).rpartition("#")[2]
     message = str(said.get("message") or said.get("Message") or "")
-    reasons = tuple(Reason(each["Code"], each.get("Item")) for each in said.get("CancellationReasons", ()))
+    reasons = tuple(Reason(each["Code"], each.get("Item")) for each in said.get("CancellationReasons") or ())
     return Refused(code, message, reasons)

@@ -12,11 +12,11 @@ from chalicelib.domain.documents.invoices import Invoice
 from chalicelib.domain.errors import ERROR_CODES
 from chalicelib.services.billing.issuing import issue_due
 from chalicelib.services.billing.sweeping import sweep
+from chalicelib.services.mails import timer_of
 from chalicelib.services.merchants import create_api_key
 from chalicelib.services.ports import QueueName
 from tests import builders as build
 from tests.handlers.conftest import ApiWorld
-from tests.services.shop import timer_of
 
 LINE: dict[str, Any] = {"name": "Studio membership", "unit_amount": 4_900, "quantity": 1}
 TERMS: dict[str, Any] = {"currency": "usd", "lines": [LINE], "frequency": "monthly"}

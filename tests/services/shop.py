@@ -26,7 +26,7 @@ from chalicelib.services.checkouts.submit import Submit, Submitted, submit
 from chalicelib.services.event_sweep import sweep_events
 from chalicelib.services.intake import apply_received, receive
 from chalicelib.services.links import NewLink, create_link
-from chalicelib.services.mails import send_mail
+from chalicelib.services.mails import send_mail, timer_of
 from chalicelib.services.merchants import create_merchant
 from chalicelib.services.notices import Notice
 from chalicelib.services.ports import (
@@ -273,15 +273,3 @@ def monthly_line(**changes: Any) -> LineItem:
 def plain_mail(ports: object, mail: Mail) -> OutgoingMail:
     """A mail whose words do not matter."""
     return OutgoingMail(mail.id, "Pinewood Studio", mail.to, "Receipt", "Thank you.", "<p>Thank you.</p>")
-
-
-def timer_of(body: Any) -> Timer:
-    """The timer that travelled in a message."""
-    return Timer(
-        TimerKind(body["kind"]),
-        body["record_id"],
-        body["merchant_id"],
-        datetime.fromisoformat(body["due"]),
-        subscription_id=body.get("subscription_id"),
-        customer_id=body.get("customer_id"),
-    )

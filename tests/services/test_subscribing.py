@@ -23,12 +23,13 @@ from chalicelib.services.billing.issuing import issue_due
 from chalicelib.services.checkouts.submit import Ending
 from chalicelib.services.customers import NewCustomer, create_customer
 from chalicelib.services.invoices.paying import InvoiceView, PayInvoice, open_invoice, pay_invoice
+from chalicelib.services.mails import timer_of
 from chalicelib.services.merchants import create_merchant
 from chalicelib.services.ports import QueueName, Update, Write
 from chalicelib.services.saving import commit
 from chalicelib.services.subscribing import NewSubscription, create_subscription, preview_draft
 from chalicelib.services.subscriptions import cancel, change_metadata
-from tests.services.shop import Shop, timer_of, usd
+from tests.services.shop import Shop, usd
 
 NOW = datetime(2027, 1, 31, 20, 30, tzinfo=UTC)
 """15:30 in New York."""

@@ -265,6 +265,53 @@ def paid_with(charge):
     }
 
 
+def new_invoice(merchant, order, customer, now, **more):
+    counter = Counter(merchant.id)
+    counter.update(actions=[Counter.last.add(1)])
+    return Invoice(
+        uuid.uuid4().hex,
+        merchant_id=merchant.id,
+        secret=secrets.token_urlsafe(16),
+        number=f"{merchant.invoice_prefix}{int(counter.last):04d}",
+        customer_id=customer.id,
+        currency=order.currency,
+        lines=order.lines,
+        total=order.total,
+        seller_name=merchant.name,
+        seller_address=merchant.address_lines,
+        buyer_name=customer.name,
+        buyer_email=customer.email,
+        issued_at=now,
+        **more,
+    )
+
+
+def new_payment(invoice, intent, now):
+    return Payment(
+        uuid.uuid4().hex,
+        merchant_id=invoice.merchant_id,
+        invoice_id=invoice.id,
+        customer_id=invoice.customer_id,
+        intent_id=intent.id,
+        amount=intent.amount_received,
+        currency=invoice.currency,
+        status="succeeded",
+        created_at=now,
+        **paid_with(intent.latest_charge),
+    )
+
+
+def new_receipt(invoice, now):
+    return Mail(
+        f"receipt:{invoice.id}",
+        merchant_id=invoice.merchant_id,
+        kind="receipt",
+        to=invoice.buyer_email,
+        about_id=invoice.id,
+        created_at=now,
+    )
+
+
 def book(intent):
     checkout = Checkout.get(intent.metadata["till_checkout"])
     if checkout.status == "paid":
@@ -280,48 +327,18 @@ def book(intent):
         name=checkout.name,
         created_at=now,
     )
-    counter = Counter(merchant.id)
-    counter.update(actions=[Counter.last.add(1)])
-    invoice = Invoice(
-        uuid.uuid4().hex,
-        merchant_id=merchant.id,
-        secret=secrets.token_urlsafe(16),
-        number=f"{merchant.invoice_prefix}{int(counter.last):04d}",
-        customer_id=customer.id,
+    invoice = new_invoice(
+        merchant,
+        checkout,
+        customer,
+        now,
         checkout_id=checkout.id,
         link_id=checkout.link_id,
-        currency=checkout.currency,
-        lines=checkout.lines,
-        total=checkout.total,
         amount_paid=intent.amount_received,
         status="paid",
-        seller_name=merchant.name,
-        seller_address=merchant.address_lines,
-        buyer_name=checkout.name,
-        buyer_email=checkout.email,
-        issued_at=now,
         paid_at=now,
     )
-    payment = Payment(
-        uuid.uuid4().hex,
-        merchant_id=merchant.id,
-        invoice_id=invoice.id,
-        customer_id=customer.id,
-        intent_id=intent.id,
-        amount=intent.amount_received,
-        currency=checkout.currency,
-        status="succeeded",
-        created_at=now,
-        **paid_with(intent.latest_charge),
-    )
-    mail = Mail(
-        f"receipt:{invoice.id}",
-        merchant_id=merchant.id,
-        kind="receipt",
-        to=checkout.email,
-        about_id=invoice.id,
-        created_at=now,
-    )
+    payment, mail = new_payment(invoice, intent, now), new_receipt(invoice, now)
     try:
         with TransactWrite(connection=connection) as transaction:
             transaction.update(
@@ -356,25 +373,8 @@ def renew(subscription_id):
         return
     merchant = Merchant.get(subscription.merchant_id)
     customer = Customer.get(subscription.customer_id)
-    counter = Counter(merchant.id)
-    counter.update(actions=[Counter.last.add(1)])
-    invoice = Invoice(
-        uuid.uuid4().hex,
-        merchant_id=merchant.id,
-        secret=secrets.token_urlsafe(16),
-        number=f"{merchant.invoice_prefix}{int(counter.last):04d}",
-        customer_id=customer.id,
-        subscription_id=subscription.id,
-        currency=subscription.currency,
-        lines=subscription.lines,
-        total=subscription.total,
-        amount_paid=0,
-        status="open",
-        seller_name=merchant.name,
-        seller_address=merchant.address_lines,
-        buyer_name=customer.name,
-        buyer_email=customer.email,
-        issued_at=now,
+    invoice = new_invoice(
+        merchant, subscription, customer, now, subscription_id=subscription.id, amount_paid=0, status="open"
     )
     with TransactWrite(connection=connection) as transaction:
         transaction.update(
@@ -403,26 +403,7 @@ def charge(subscription, merchant, invoice):
     if intent.status != "succeeded":
         raise RuntimeError(f"{intent.id} is {intent.status}")
     now = datetime.now(UTC)
-    payment = Payment(
-        uuid.uuid4().hex,
-        merchant_id=merchant.id,
-        invoice_id=invoice.id,
-        customer_id=invoice.customer_id,
-        intent_id=intent.id,
-        amount=intent.amount_received,
-        currency=invoice.currency,
-        status="succeeded",
-        created_at=now,
-        **paid_with(intent.latest_charge),
-    )
-    mail = Mail(
-        f"receipt:{invoice.id}",
-        merchant_id=merchant.id,
-        kind="receipt",
-        to=invoice.buyer_email,
-        about_id=invoice.id,
-        created_at=now,
-    )
+    payment, mail = new_payment(invoice, intent, now), new_receipt(invoice, now)
     with TransactWrite(connection=connection) as transaction:
         transaction.update(
             invoice,
