@@ -82,6 +82,9 @@ $(STAMP): requirements.txt requirements-dev.txt
 	done; \
 	if [ -z "$$python" ]; then echo 'Till needs Python 3.11 or newer on the PATH.' >&2; exit 1; fi; \
 	if [ ! -x $(PY) ]; then echo "Setting up: $$($$python --version) in $(VENV)"; $$python -m venv $(VENV); fi; \
-	echo 'Setting up: installing the pinned packages (about 400 MB, a few minutes the first time)'; \
-	$(PY) -m pip install --disable-pip-version-check -r requirements-dev.txt; \
+	echo 'Setting up: installing the pinned packages (about 400 MB, a minute or two the first time)'; \
+	$(PY) -m pip install --quiet --disable-pip-version-check "$$(grep '^uv==' requirements-dev.txt)" \
+	  && $(PY) -m uv pip install --python $(PY) -r requirements-dev.txt \
+	  || { echo 'Once more with pip, which may know of a package index that uv does not'; \
+	       $(PY) -m pip install --disable-pip-version-check -r requirements-dev.txt; }; \
 	rm -f $(VENV)/.till-*; touch $@
