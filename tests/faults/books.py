@@ -6,9 +6,11 @@ The project's own checker says the same of what is stored, and is asked too; the
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from collections.abc import Iterator
 from typing import Any
 
 from chalicelib.domain.documents.checkouts import Checkout
+from chalicelib.domain.documents.events import Event
 from chalicelib.domain.documents.intake import IntakeState, StripeEvent
 from chalicelib.domain.documents.invoices import Invoice
 from chalicelib.domain.documents.mails import Mail, MailState
@@ -19,10 +21,31 @@ from chalicelib.domain.documents.subscriptions import Subscription
 from chalicelib.domain.documents.timers import Timer, TimerKind
 from chalicelib.domain.machines import CheckoutStatus, InvoiceStatus, RefundStatus
 from chalicelib.services.checking import check_invariants
+from chalicelib.services.ports import Inspection, Record, Unreadable
 from tests.faults.world import World
 
 MOST_MAILS = 2
 """SES has no idempotency: a death between its answer and our writing that down repeats one mail, and no more."""
+
+
+class ReadOnce:
+    """What an inspection finds at one moment, to be looked at twice."""
+
+    def __init__(self, inspection: Inspection) -> None:
+        self._records, self._events = tuple(inspection.records()), tuple(inspection.events())
+        self._timers = tuple(inspection.timers())
+
+    def records(self) -> Iterator[Record | Unreadable]:
+        """See Inspection."""
+        return iter(self._records)
+
+    def events(self) -> Iterator[Event | Unreadable]:
+        """See Inspection."""
+        return iter(self._events)
+
+    def timers(self) -> Iterator[Timer | Unreadable]:
+        """See Inspection."""
+        return iter(self._timers)
 
 
 class Books:
@@ -31,10 +54,11 @@ class Books:
     def __init__(self, world: World) -> None:
         self.world = world
         self._records: dict[type[Any], list[Any]] = defaultdict(list)
-        for record in world.inspection.records():
+        self._read = ReadOnce(world.inspection)
+        for record in self._read.records():
             self._records[type(record)].append(record)
-        self.events = [event for event in world.inspection.events() if not hasattr(event, "reason")]
-        self.timers = {timer for timer in world.inspection.timers() if isinstance(timer, Timer)}
+        self.events = [event for event in self._read.events() if not hasattr(event, "reason")]
+        self.timers = {timer for timer in self._read.timers() if isinstance(timer, Timer)}
         self.intents = world.succeeded()
 
     def all(self, kind: type[Any]) -> list[Any]:
@@ -54,7 +78,7 @@ class Books:
             *self._work(),
             *self._told(),
         ]
-        report = check_invariants(self.world.inspection, self.world.ledger, self.world.clock.now())
+        report = check_invariants(self._read, self.world.ledger, self.world.clock.now())
         return found + [f"checker: {violation}" for violation in report.violations]
 
     def _money(self, *, settled: bool) -> list[str]:

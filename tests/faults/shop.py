@@ -341,10 +341,11 @@ class Shop:
         self._taken_in.update(known)
 
     def settle(self) -> None:
-        """Sweep, work and listen until that changes nothing any more."""
+        """Sweep, work and listen until that changes nothing any more. A sweep that would find nothing is left out."""
         before: set[str] | None = None
         for _ in range(MOST_ROUNDS):
-            self.come_again(self.sweep)
+            if before != set():
+                self.come_again(self.sweep)
             self.drain()
             heard = self.hear()
             due = self.due()

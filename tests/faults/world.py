@@ -124,8 +124,12 @@ class World:
         self.sandbox.add_account(ACCOUNT)
         self.tables = config
         assert config.endpoint_url is not None
-        names = (config.records_table, config.events_table, config.timers_table)
-        self._rows = Tables(config.endpoint_url, config.region, names)
+        keys = {
+            config.records_table: ("id", "sort"),
+            config.events_table: ("merchant_id", "id"),
+            config.timers_table: ("shard", "key"),
+        }
+        self._rows = Tables(config.endpoint_url, config.region, keys)
         self._proxy = DynamoProxy(config.endpoint_url, keep_tokens=False)
         self._proxy.__enter__()
         self.settings = _settings(config, self.sandbox.start())
@@ -152,13 +156,10 @@ class World:
 
     def put_back(self, seen: Photograph | None = None, *, tokens: bool = True) -> None:
         """Everything as it was seen; without that nothing stored, sent or known at Stripe, and time goes on."""
-        names = {
-            "RecordsTable": self.tables.records_table,
-            "EventsTable": self.tables.events_table,
-            "TimersTable": self.tables.timers_table,
-        }
-        drop_tables(TEMPLATE, self.tables.endpoint_url or "", names, self.tables.region)
-        create_tables(TEMPLATE, self.tables.endpoint_url or "", names, self.tables.region)
+        if seen is None:
+            self._empty()
+        else:
+            self._rows.make(seen.rows, self._empty)
         self._proxy.calls.clear()
         self.sandbox.reset()
         for queue in QueueName:
@@ -168,10 +169,20 @@ class World:
         if seen is None:
             self.clock.advance(timedelta(days=1))
         else:
-            photograph.put_back(seen, self.clock, self._rows, self.sandbox, self.queues, self.mailer)
+            photograph.put_back(seen, self.clock, self.sandbox, self.queues, self.mailer)
         self.ports = self._with_tokens if tokens else self._without_tokens
         wiring.configure(self.settings, self.clock, self.seam)
         wiring.replace_ports(self.ports, self.inspection, self.ledger)
+
+    def _empty(self) -> None:
+        """The tables as they were at first; it takes no longer with much in them."""
+        names = {
+            "RecordsTable": self.tables.records_table,
+            "EventsTable": self.tables.events_table,
+            "TimersTable": self.tables.timers_table,
+        }
+        drop_tables(TEMPLATE, self.tables.endpoint_url or "", names, self.tables.region)
+        create_tables(TEMPLATE, self.tables.endpoint_url or "", names, self.tables.region, streams=False)
 
     def token(self, behaves: str = "pm_card_visa") -> str:
         """What a buyer's browser got from Stripe for a card."""

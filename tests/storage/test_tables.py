@@ -76,6 +76,13 @@ def test_one_machine_makes_the_templates_tables_and_drops_them_again(dynamodb_en
     assert not set(names.values()) & set(client.list_tables()["TableNames"])
 
 
+def test_who_reads_no_stream_needs_none(dynamodb_endpoint: str) -> None:
+    names = {logical_id: f"till-still-{name}" for logical_id, name in NAMES.items()}
+    create_tables(TEMPLATE, dynamodb_endpoint, names, "us-east-1", streams=False)
+    assert "StreamSpecification" not in described(dynamodb_endpoint, names["EventsTable"])
+    drop_tables(TEMPLATE, dynamodb_endpoint, names, "us-east-1")
+
+
 def test_a_property_that_one_machine_would_leave_out_in_silence_is_refused(tmp_path: Path) -> None:
     template = {"Resources": {"T": {"Type": "AWS::DynamoDB::Table", "Properties": {"KinesisStreamSpecification": {}}}}}
     path = tmp_path / "template.json"
