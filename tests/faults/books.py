@@ -6,11 +6,9 @@ The project's own checker says the same of what is stored, and is asked too; the
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator
 from typing import Any
 
 from chalicelib.domain.documents.checkouts import Checkout
-from chalicelib.domain.documents.events import Event
 from chalicelib.domain.documents.intake import IntakeState, StripeEvent
 from chalicelib.domain.documents.invoices import Invoice
 from chalicelib.domain.documents.mails import Mail, MailState
@@ -21,40 +19,19 @@ from chalicelib.domain.documents.subscriptions import Subscription
 from chalicelib.domain.documents.timers import Timer, TimerKind
 from chalicelib.domain.machines import CheckoutStatus, InvoiceStatus, RefundStatus
 from chalicelib.services.checking import check_invariants
-from chalicelib.services.ports import Inspection, Record, Unreadable
 from tests.faults.world import World
 
 MOST_MAILS = 2
 """SES has no idempotency: a death between its answer and our writing that down repeats one mail, and no more."""
 
 
-class ReadOnce:
-    """What an inspection finds at one moment, to be looked at twice."""
-
-    def __init__(self, inspection: Inspection) -> None:
-        self._records, self._events = tuple(inspection.records()), tuple(inspection.events())
-        self._timers = tuple(inspection.timers())
-
-    def records(self) -> Iterator[Record | Unreadable]:
-        """See Inspection."""
-        return iter(self._records)
-
-    def events(self) -> Iterator[Event | Unreadable]:
-        """See Inspection."""
-        return iter(self._events)
-
-    def timers(self) -> Iterator[Timer | Unreadable]:
-        """See Inspection."""
-        return iter(self._timers)
-
-
 class Books:
-    """Everything there is, read once."""
+    """Everything there is at one moment."""
 
     def __init__(self, world: World) -> None:
         self.world = world
         self._records: dict[type[Any], list[Any]] = defaultdict(list)
-        self._read = ReadOnce(world.inspection)
+        self._read = world.seen()
         for record in self._read.records():
             self._records[type(record)].append(record)
         self.events = [event for event in self._read.events() if not hasattr(event, "reason")]

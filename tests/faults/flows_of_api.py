@@ -56,15 +56,18 @@ def _subscriptions(shop: Shop, case: Case) -> tuple[Subscription, ...]:
 
 def _whole_or_not_at_all(shop: Shop, case: Case) -> None:
     """Nothing was made, or a subscription that was billed once, by a mail that went out."""
-    for made in _subscriptions(shop, case):
+    for made in shop.world.seen().all(Subscription):
+        if made.customer_id != case.customer_id:
+            continue
         case.subscription_id = made.id
         _sent_once(shop, case)
 
 
 def _sent_once(shop: Shop, case: Case) -> None:
-    found = [each.status for each in shop.invoices(case)]
+    invoices = shop.seen_invoices(case)
+    found = [each.status for each in invoices]
     assert found == [InvoiceStatus.OPEN], f"case {case.number}: {found}"
-    [invoice] = shop.invoices(case)
+    [invoice] = invoices
     mail = shop.mail_about(invoice.id, MailKind.INVOICE)
     assert [sent for sent in shop.world.mailer.sent if sent.key == mail.id], f"case {case.number} was not sent"
 

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from contextlib import suppress
 
+from chalicelib.domain.documents.events import Event
 from chalicelib.domain.documents.idempotency import KEPT
 from chalicelib.domain.documents.lines import LineItem
 from chalicelib.domain.documents.links import PaymentLink
@@ -99,8 +100,10 @@ def _corrected(shop: Shop, case: Case) -> None:
 
 def _is_made_once(shop: Shop, case: Case) -> None:
     """There is one link, told of once, and the retry is told of it."""
-    [link] = _links(shop, case)
-    told = [event for event in _told(shop) if event == ("payment_link.created", link.id)]
+    seen = shop.world.seen()
+    [link] = [each for each in seen.all(PaymentLink) if each.name == _name(case)]
+    events = [(each.type, each.object_id) for each in seen.events() if isinstance(each, Event)]
+    told = [event for event in events if event == ("payment_link.created", link.id)]
     assert len(told) == 1, f"case {case.number} was told {len(told)} times"
 
 

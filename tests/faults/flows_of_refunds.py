@@ -6,6 +6,7 @@ import json
 from contextlib import suppress
 from datetime import timedelta
 
+from chalicelib.domain.documents.checkouts import Checkout
 from chalicelib.domain.documents.payments import Payment
 from chalicelib.domain.documents.refunds import Refund
 from chalicelib.domain.documents.timers import TimerKind
@@ -200,7 +201,9 @@ def _ends_with(*wanted: tuple[int, str], or_never_began: bool = False) -> Step:
     """Stripe has these refunds and no other, and so have we."""
 
     def look(shop: Shop, case: Case) -> None:
-        ours, theirs = _refunds(shop, case), _at_stripe(shop, case)
+        seen, theirs = shop.world.seen(), _at_stripe(shop, case)
+        invoice_id = seen.get(Checkout, case.checkout_id).invoice_id
+        ours = [each for each in seen.all(Refund) if each.invoice_id == invoice_id]
         if or_never_began and not ours:
             assert theirs == [], f"case {case.number}: {theirs} went back and nobody here knows"
             return
@@ -208,7 +211,7 @@ def _ends_with(*wanted: tuple[int, str], or_never_began: bool = False) -> Step:
         here = [(each.amount.minor, str(each.status)) for each in ours if each.stripe_refund_id is not None]
         assert sorted(here) == sorted(wanted), f"case {case.number}: {here}"
         gone = sum(minor for minor, status in wanted if status == "succeeded")
-        payment = shop.world.ports.records.get(Payment, ours[0].payment_id)
+        payment = seen.get(Payment, ours[0].payment_id)
         assert (payment.gone_back.minor, payment.set_aside.minor) == (gone, 0), f"case {case.number}"
 
     return look

@@ -18,6 +18,8 @@ SERVICES = str(ROOT / "chalicelib" / "services")
 # The door that all writes go through, and what hands on to the store; who knocked is the line behind them.
 _PASSED_OVER = tuple(str(ROOT / "chalicelib" / "services" / name) for name in ("saving.py", "reading_ahead.py"))
 
+_READS = frozenset({"GetItem", "BatchGetItem", "Query", "Scan"})
+
 Site = tuple[str, int]
 """A file below chalicelib/services, and the line that is being executed."""
 
@@ -28,6 +30,14 @@ class WatchedSeam(FaultSeam):
     def __init__(self) -> None:
         super().__init__()
         self.stopped_at: dict[Site, set[str]] = defaultdict(set)
+        self.writes = 0
+        """How often anything was about to be written to the database."""
+
+    def cross(self, service: Service, operation: str, send: Callable[[], T]) -> T:
+        """See Seam."""
+        if service == "dynamodb" and operation not in _READS:
+            self.writes += 1
+        return super().cross(service, operation, send)
 
     def _suffer(self, fault: Fault, life: Life, service: Service, operation: str, send: Callable[[], T]) -> T:
         site = _site()

@@ -246,6 +246,10 @@ class Shop:
         page = records.newest(Invoice, Index.BY_SUBSCRIPTION, case.subscription_id, limit=10)
         return list(reversed(page.records))
 
+    def seen_invoices(self, case: Case) -> list[Invoice]:
+        """The same, from one look at all that is stored for all that ask before the next write."""
+        return [each for each in self.world.seen().all(Invoice) if each.subscription_id == case.subscription_id]
+
     def mail_about(self, record_id: str, kind: MailKind) -> Mail:
         """The one mail of a kind about a record, from one look at the outbox for all that ask."""
         if not self._outbox:
@@ -341,10 +345,11 @@ class Shop:
         self._taken_in.update(known)
 
     def settle(self) -> None:
-        """Sweep, work and listen until that changes nothing any more. A sweep that would find nothing is left out."""
+        """Sweep, work and listen until that changes nothing any more. Where nothing is due, nobody sweeps."""
         before: set[str] | None = None
+        due = self.due()
         for _ in range(MOST_ROUNDS):
-            if before != set():
+            if due:
                 self.come_again(self.sweep)
             self.drain()
             heard = self.hear()

@@ -6,25 +6,31 @@ all the same, under the names and with the errors that their adapters have (test
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import cached_property, partial
-from typing import Any
+from typing import Any, TypeVar
 
 from botocore.exceptions import BotoCoreError
 
 from chalicelib import wiring
+from chalicelib.domain.documents.events import Event
+from chalicelib.domain.documents.timers import Timer
 from chalicelib.gateways.stripe.gateway import StripeGateway
 from chalicelib.gateways.stripe.ledger import StripeLedger
 from chalicelib.services.ports import (
+    Inspection,
     MailUnavailable,
     Message,
     OutgoingMail,
     PaymentProvider,
     QueueName,
     QueueUnavailable,
+    Record,
     Seam,
+    Unreadable,
 )
 from chalicelib.settings import Settings
 from chalicelib.storage.inspection import DynamoInspection
@@ -39,6 +45,8 @@ from tests.faults import photograph
 from tests.faults.photograph import Photograph, Tables
 from tests.faults.seam import WatchedSeam
 
+R = TypeVar("R", bound=Record)
+
 ACCOUNT = "acct_pinewood"
 SECRET_KEY = "sk_test_kill_matrix_0001"
 PUBLISHABLE_KEY = "pk_test_kill_matrix_0001"
@@ -47,6 +55,39 @@ STRIPE_SECONDS = 20.0
 
 def no_sleep(_: float) -> None:
     """Back-off takes no time here."""
+
+
+class Seen:
+    """All that is stored at one moment, to be looked at many times: an Inspection."""
+
+    def __init__(self, inspection: Inspection) -> None:
+        self._records, self._events = tuple(inspection.records()), tuple(inspection.events())
+        self._timers = tuple(inspection.timers())
+        self._by_kind: dict[type[Any], dict[str, Any]] = defaultdict(dict)
+        for record in self._records:
+            if not isinstance(record, Unreadable):
+                self._by_kind[type(record)][record.id] = record
+
+    def records(self) -> Iterator[Record | Unreadable]:
+        """See Inspection."""
+        return iter(self._records)
+
+    def events(self) -> Iterator[Event | Unreadable]:
+        """See Inspection."""
+        return iter(self._events)
+
+    def timers(self) -> Iterator[Timer | Unreadable]:
+        """See Inspection."""
+        return iter(self._timers)
+
+    def all(self, kind: type[R]) -> list[R]:
+        """Every record of a kind, oldest first."""
+        return sorted(self._by_kind[kind].values(), key=lambda record: record.id)
+
+    def get(self, kind: type[R], record_id: str) -> R:
+        """One record."""
+        found: R = self._by_kind[kind][record_id]
+        return found
 
 
 class SeamedQueues:
@@ -137,6 +178,7 @@ class World:
         self._without_tokens = self._ports(replace(self.settings, dynamodb_endpoint=self._proxy.url))
         self.ports = self._with_tokens
         self.inspection = DynamoInspection(config)
+        self._seen: tuple[int, Seen] | None = None
         self.ledger = StripeLedger(self.settings, timeout_seconds=STRIPE_SECONDS)
         self.stripe = StripeGateway(self.settings, timeout_seconds=STRIPE_SECONDS)
 
@@ -150,12 +192,20 @@ class World:
         self._proxy.__exit__(None, None, None)
         assert self.sandbox.bad_replies == []
 
+    def seen(self) -> Seen:
+        """All that is stored, read anew where anything was written since the last time."""
+        writes = self.seam.writes
+        if self._seen is None or self._seen[0] != writes:
+            self._seen = writes, Seen(self.inspection)
+        return self._seen[1]
+
     def photograph(self) -> Photograph:
         """Everything as it is now, to be put back later."""
         return photograph.take(self.clock, self._rows, self.sandbox, self.queues, self.mailer)
 
     def put_back(self, seen: Photograph | None = None, *, tokens: bool = True) -> None:
         """Everything as it was seen; without that nothing stored, sent or known at Stripe, and time goes on."""
+        self._seen = None
         if seen is None:
             self._empty()
         else:
