@@ -31,13 +31,17 @@ class WatchedSeam(FaultSeam):
         super().__init__()
         self.stopped_at: dict[Site, set[str]] = defaultdict(set)
         self.writes = 0
-        """How often anything was about to be written to the database."""
+        """Goes up whenever a write to the database begins, and when it ends."""
 
     def cross(self, service: Service, operation: str, send: Callable[[], T]) -> T:
         """See Seam."""
-        if service == "dynamodb" and operation not in _READS:
+        if service != "dynamodb" or operation in _READS:
+            return super().cross(service, operation, send)
+        self.writes += 1
+        try:
+            return super().cross(service, operation, send)
+        finally:
             self.writes += 1
-        return super().cross(service, operation, send)
 
     def _suffer(self, fault: Fault, life: Life, service: Service, operation: str, send: Callable[[], T]) -> T:
         site = _site()
