@@ -12,6 +12,7 @@ import sys
 import traceback
 from datetime import UTC, date, datetime
 from enum import Enum
+from functools import lru_cache
 from types import TracebackType
 from typing import Any, Final
 
@@ -44,6 +45,9 @@ _OWN_ATTRIBUTES: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message"
 _ERROR: Final = "error"
 
 
+_TO_JSON: Final = json.JSONEncoder(ensure_ascii=False, default=repr).encode
+
+
 class _JsonFormatter(logging.Formatter):
     """One JSON object a line; an exception becomes its type, its scrubbed message and where it came from."""
 
@@ -61,7 +65,7 @@ class _JsonFormatter(logging.Formatter):
             line[_ERROR] = _describe(record.exc_info[1], record.exc_info[2])
         if metrics is not None:
             line["_aws"] = {"Timestamp": int(record.created * 1000), "CloudWatchMetrics": [metrics]}
-        return json.dumps(line, ensure_ascii=False, default=repr)
+        return _TO_JSON(line)
 
 
 class _StandardOutput(logging.Handler):
@@ -109,8 +113,9 @@ def emit_metric(name: str, value: float, unit: str = "Count", **dimensions: str)
 
 def withhold(name: str, value: Any) -> Any:
     """The value as it may be logged under a name: withheld where the name says what it is, scrubbed elsewhere."""
-    words = {word.lower() for word in _WORD_BORDER.split(name) if word}
-    if (words & _SENSITIVE_WORDS or name.lower() in _SENSITIVE_NAMES) and value is not None:
+    if value is None:
+        return None
+    if _is_sensitive(name):
         return WITHHELD
     if isinstance(value, Enum):
         return withhold(name, value.value)
@@ -122,9 +127,16 @@ def withhold(name: str, value: Any) -> Any:
         return [withhold(name, inner) for inner in value]
     if isinstance(value, (datetime, date)):
         return value.isoformat()
-    if value is None or isinstance(value, (bool, int, float)):
+    if isinstance(value, (bool, int, float)):
         return value
     return scrub(repr(value))
+
+
+# A memo of a pure function: the same few names stand in every line.
+@lru_cache(maxsize=512)
+def _is_sensitive(name: str) -> bool:
+    words = {word.lower() for word in _WORD_BORDER.split(name) if word}
+    return bool(words & _SENSITIVE_WORDS) or name.lower() in _SENSITIVE_NAMES
 
 
 def scrub(text: str) -> str:

@@ -30,7 +30,7 @@ def ulid(at: datetime, random_bits: int) -> str:
     if not 0 <= random_bits < 1 << 80:
         raise ValueError("the randomness does not fit into 80 bits")
     value = ms << 80 | random_bits
-    return "".join(_ALPHABET[value >> shift & 31] for shift in range(125, -1, -5))
+    return "".join([_ALPHABET[value >> shift & 31] for shift in range(125, -1, -5)])
 
 
 def is_ulid(body: str) -> bool:

@@ -60,9 +60,10 @@ def parse_json_object(body: bytes) -> dict[str, Any]:
         raise _malformed("it cannot be parsed") from error
     if not isinstance(value, dict):
         raise _malformed("it is not an object")
-    # Escapes such as \ud800 make half characters out of text that was clean UTF-8.
+    # Escapes such as \ud800 make half characters out of text that was clean UTF-8, and nothing else does.
     try:
-        json.dumps(value, ensure_ascii=False).encode("utf-8")
+        if "\\u" in text:
+            json.dumps(value, ensure_ascii=False).encode("utf-8")
     except UnicodeEncodeError as error:
         raise _malformed("it has half of a surrogate pair") from error
     return value

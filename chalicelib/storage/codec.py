@@ -44,12 +44,12 @@ def to_text(value: Any, *, without: str | None = None) -> str:
     shape = _form(kind).encode(value)
     if without is not None:
         del shape[without]
-    return json.dumps(shape, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return _TO_JSON(shape)
 
 
 def from_text(kind: type[T], text: str, **beside: Any) -> T:
     """The dataclass in a JSON text, with the fields that were stored beside it. Raises CodecError."""
-    shape = json.loads(text, parse_float=_refuse_float, parse_constant=_refuse_float)
+    shape = _FROM_JSON(text)
     if not isinstance(shape, dict):
         raise CodecError(f"{kind.__name__}: not an object")
     annotation: Any = kind
@@ -76,7 +76,8 @@ def time_text(value: datetime) -> str:
     """RFC 3339 in UTC to the microsecond, which sorts as the times do. Raises CodecError for a naive time."""
     if not isinstance(value, datetime) or value.tzinfo is None:
         raise CodecError("not an aware time")
-    return value.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
+    at = value if value.tzinfo is UTC else value.astimezone(UTC)
+    return at.isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"
 
 
 def time_from(text: str) -> datetime:
@@ -88,6 +89,11 @@ def time_from(text: str) -> datetime:
 
 def _refuse_float(text: str) -> Any:
     raise CodecError(f"{text}: floats are not stored")
+
+
+# Made once: `json.dumps` and `json.loads` make one for each call that asks for anything of its own.
+_TO_JSON: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
+_FROM_JSON: Final = json.JSONDecoder(parse_float=_refuse_float, parse_constant=_refuse_float).decode
 
 
 # A memo of a pure function: building forms for every kind at import would be paid by each cold start.
@@ -116,8 +122,9 @@ def _scalar(kind: type, json_type: type, encode: Callable[[Any], Any], decode: C
         # An exact type keeps bool out of int and datetime out of date.
         return type(value) is kind
 
+    # The type is looked at in place: most of what is stored is scalars.
     def checked(value: Any) -> Any:
-        if not holds(value):
+        if type(value) is not kind:
             raise CodecError(f"{type(value).__name__} where {kind.__name__} belongs")
         return encode(value)
 
@@ -154,6 +161,8 @@ def _wall_clock_text(value: datetime) -> str:
 
 def _text_form() -> _Form:
     def encode(value: Any) -> str:
+        if type(value) is str:
+            return value
         # Members of a StrEnum are texts too, in a field that is declared as a text.
         if not isinstance(value, str):
             raise CodecError(f"{type(value).__name__} where str belongs")
@@ -197,14 +206,20 @@ def _union(arms: tuple[_Form, ...]) -> _Form:
     by_json = {arm.json: arm for arm in arms}
     if len(by_json) != len(arms) or object in by_json:
         raise TypeError("a union is stored only where JSON tells its members apart")
+    optional = NoneType in by_json
+    others = [arm for arm in arms if arm.json is not NoneType]
 
     def encode(value: Any) -> Any:
-        for arm in arms:
+        if value is None and optional:
+            return None
+        for arm in others:
             if arm.holds(value):
                 return arm.encode(value)
         raise CodecError(f"{type(value).__name__} is in no member of the union")
 
     def decode(shape: Any) -> Any:
+        if shape is None and optional:
+            return None
         arm = by_json.get(type(shape))
         if arm is None:
             raise CodecError(f"{type(shape).__name__} is in no member of the union")
@@ -252,33 +267,38 @@ def _record(kind: type[Any]) -> _Form:
         for field in fields(kind)
     ]
     required = [field.name for field in fields(kind) if _is_required(field)]
+    needed = frozenset(required)
+    encoders = [(name, form.encode) for name, form in forms]
+    decoders = [(name, form.decode) for name, form in forms]
 
     def encode(value: Any) -> dict[str, Any]:
         if type(value) is not kind:
             raise CodecError(f"{type(value).__name__} where {kind.__name__} belongs")
-        name, shape = "", {}
         try:
-            for name, form in forms:
-                shape[name] = form.encode(getattr(value, name))
-        except ValueError as error:
-            # The path grows as the error travels outwards; without it a page of nested lines says only "int".
-            raise CodecError(f"{kind.__name__}.{name}: {error}") from error
-        return shape
+            return {name: encode_field(getattr(value, name)) for name, encode_field in encoders}
+        except ValueError:
+            return {name: at_field(name, encode_field, getattr(value, name)) for name, encode_field in encoders}
 
     def decode(shape: Any) -> Any:
         if type(shape) is not dict:
             raise CodecError(f"{type(shape).__name__} where {kind.__name__} belongs")
-        missing = [name for name in required if name not in shape]
-        if missing:
+        if not needed <= shape.keys():
+            missing = [name for name in required if name not in shape]
             raise CodecError(f"{kind.__name__}: {', '.join(missing)} missing")
-        name, known = "", {}
         try:
-            for name, form in forms:
-                if name in shape:
-                    known[name] = form.decode(shape[name])
+            known = {name: decode_field(shape[name]) for name, decode_field in decoders if name in shape}
+        except ValueError:
+            known = {
+                name: at_field(name, decode_field, shape[name]) for name, decode_field in decoders if name in shape
+            }
+        return kind(**known)
+
+    def at_field(name: str, convert: Callable[[Any], Any], value: Any) -> Any:
+        # The path grows as the error travels outwards; without it a page of nested lines says only "int".
+        try:
+            return convert(value)
         except ValueError as error:
             raise CodecError(f"{kind.__name__}.{name}: {error}") from error
-        return kind(**known)
 
     return _Form(dict, lambda value: type(value) is kind, encode, decode)
 
