@@ -165,8 +165,8 @@ def load_with(kept: Mapping[str, str]) -> Settings:
 _OTHER_KEYS: Final = frozenset({"AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_CREDENTIAL_EXPIRATION"})
 """Variables by which botocore would take other credentials than the plain ones, or renew them."""
 _OTHER_WAYS: Final = frozenset({
-    "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_DYNAMODB", "AWS_USE_FIPS_ENDPOINT", "AWS_USE_DUALSTACK_ENDPOINT",
-    "AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "HTTPS_PROXY", "https_proxy",
+    "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_DYNAMODB", "AWS_ENDPOINT_URL_SQS", "AWS_USE_FIPS_ENDPOINT",
+    "AWS_USE_DUALSTACK_ENDPOINT", "AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "HTTPS_PROXY", "https_proxy",
 })  # fmt: skip
 """Variables by which it would take another way to AWS, or trust others there."""
 

@@ -10,6 +10,7 @@ from chalicelib.services.ports.seam import OPEN
 from chalicelib.settings import SECRETS, Facts, Settings, aws_keys, load, load_facts, load_with
 
 if TYPE_CHECKING:
+    from chalicelib.aws.signing import Credentials
     from chalicelib.services.ports import (
         Clock,
         Ids,
@@ -49,17 +50,15 @@ class Wired:
 
     @cached_property
     def _tables(self) -> StoreConfig:
-        from chalicelib.aws.signing import Credentials
         from chalicelib.storage.schema import StoreConfig
 
-        keys = aws_keys(self._settings.dynamodb_endpoint)
         return StoreConfig(
             region=self._settings.region,
             endpoint_url=self._settings.dynamodb_endpoint,
             records_table=self._settings.records_table,
             events_table=self._settings.events_table,
             timers_table=self._settings.timers_table,
-            credentials=None if keys is None else Credentials(*keys),
+            credentials=_credentials(self._settings.dynamodb_endpoint),
         )
 
     @cached_property
@@ -98,7 +97,7 @@ class Wired:
     def queues(self) -> Queues:
         from chalicelib.gateways.queues import SqsQueues
 
-        return SqsQueues(self._settings, seam=self._seam)
+        return SqsQueues(self._settings, credentials=_credentials(self._settings.aws_endpoint), seam=self._seam)
 
     @cached_property
     def stripe(self) -> PaymentProvider:
@@ -144,6 +143,14 @@ class Wired:
         return StripeLedger(
             self._with_secrets, timeout_seconds=WORKER_STRIPE_SECONDS, seam=self._seam, pacer=self._pacer
         )
+
+
+def _credentials(endpoint: str | None) -> Credentials | None:
+    """Who asks AWS there, where the environment alone says so."""
+    from chalicelib.aws.signing import Credentials
+
+    keys = aws_keys(endpoint)
+    return None if keys is None else Credentials(*keys)
 
 
 @dataclass

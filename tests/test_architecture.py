@@ -55,6 +55,7 @@ LAYERS: Final = {
             "chalicelib.services.ports",
             "chalicelib.settings",
             "chalicelib.crossing",
+            "chalicelib.aws",
         ),
         # requests is what stripe's own client sends with.
         theirs("stripe", "botocore", "requests"),

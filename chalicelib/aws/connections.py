@@ -1,7 +1,7 @@
 """Connections to one host over HTTP/1.1, kept open and shared by threads; a request is sent once, whatever comes of it.
 
-Only what AWS answers with is understood: a body that says how long it is, or comes in chunks (RFC 9112). Anything else
-counts as no answer, and so does what is cut off.
+Only what AWS and Stripe answer with is understood: a body that says how long it is, or comes in chunks (RFC 9112).
+Anything else counts as no answer, and so does what is cut off.
 """
 
 from __future__ import annotations
@@ -49,9 +49,18 @@ class Connections:
     """Connections to the host of an address that has no path, for any number of threads."""
 
     def __init__(
-        self, address: str, *, connect_seconds: float, read_seconds: float, seconds: Callable[[], float]
+        self,
+        address: str,
+        *,
+        connect_seconds: float,
+        read_seconds: float,
+        seconds: Callable[[], float],
+        authorities: str | None = None,
     ) -> None:
-        """`read_seconds` is the longest silence. `seconds` is the time, by a clock that goes on while we are frozen."""
+        """`read_seconds` is the longest silence. `seconds` is the time, by a clock that goes on while we are frozen.
+
+        `authorities` is a file of certificates to trust; without it, those that the system trusts.
+        """
         parts = urlsplit(address)
         self._tls = parts.scheme == "https"
         self._name = parts.hostname or ""
@@ -60,6 +69,7 @@ class Connections:
         """What the `Host` header says, and so what a signature covers."""
         self._timeouts = (connect_seconds, read_seconds)
         self._seconds = seconds
+        self._authorities = authorities
         self._context: Any = None
         self._idle: list[_Connection] = []
         self._lock = threading.Lock()
@@ -68,9 +78,21 @@ class Connections:
 
     def post(self, headers: Mapping[str, str], body: bytes) -> HttpAnswer:
         """The answer to one POST to `/`. Raises NoAnswer: then nobody knows whether it arrived."""
-        lines = [f"{name}: {value}" for name, value in headers.items()]
-        head = ["POST / HTTP/1.1", f"Host: {self.host}", f"Content-Length: {len(body)}", *lines, "", ""]
-        request = "\r\n".join(head).encode("ascii") + body
+        return self.send("POST", "/", headers, body)
+
+    def send(self, method: str, path: str, headers: Mapping[str, str], body: bytes | None = None) -> HttpAnswer:
+        """The answer to one request; `path` may have a query. Raises NoAnswer: nobody knows whether it arrived.
+
+        Raises ValueError for what would be another request than was meant.
+        """
+        lines = [f"{method} {path} HTTP/1.1", f"Host: {self.host}"]
+        if body is not None:
+            lines.append(f"Content-Length: {len(body)}")
+        lines.extend([f"{name}: {value}" for name, value in headers.items()])
+        head = "\r\n".join(lines)
+        if lines[0].count(" ") != 2 or head.count("\n") + 1 != len(lines) or head.count("\r") + 1 != len(lines):
+            raise ValueError("a path has no blanks, and neither it nor a header has line breaks")
+        request = f"{head}\r\n\r\n".encode("ascii") + (body or b"")
         answer: HttpAnswer | None = None
         connection: _Connection | None = None
         try:
@@ -126,8 +148,8 @@ class Connections:
         import ssl
 
         if self._context is None:
-            # Certificates and names are checked, against the authorities that the system trusts.
-            self._context = ssl.create_default_context()
+            # Certificates and names are checked.
+            self._context = ssl.create_default_context(cafile=self._authorities)
         # A handshake that fails closes the socket.
         secured: socket.socket = self._context.wrap_socket(plain, server_hostname=self._name)
         return secured
@@ -139,13 +161,13 @@ class _Connection:
     def __init__(self, opened: socket.socket) -> None:
         self._socket = opened
         self._reader: BufferedReader = opened.makefile("rb")
+        self._arrivals = select.poll()
+        self._arrivals.register(opened, select.POLLIN)
         self.used_at = 0.0
 
     def is_quiet(self) -> bool:
         """Whether nothing has come that nobody asked for; the other side's end is such a thing."""
-        waiting = select.poll()
-        waiting.register(self._socket, select.POLLIN)
-        return not waiting.poll(0)
+        return not self._arrivals.poll(0)
 
     def exchange(self, request: bytes) -> HttpAnswer:
         """Send, and read one answer. Raises OSError and _Broken."""
@@ -169,10 +191,11 @@ class _Connection:
 
     def _headers(self) -> dict[str, str]:
         found: dict[str, str] = {}
-        while (line := self._line()) not in (b"\r\n", b"\n"):
+        read_line = self._reader.readline
+        while (line := read_line(LONGEST_LINE)) not in (b"\r\n", b"\n"):
             name, colon, value = line.decode("latin-1").partition(":")
-            if not colon or len(found) >= MOST_HEADERS:
-                raise _Broken("not a header")
+            if not colon or value[-1:] != "\n" or len(found) >= MOST_HEADERS:
+                raise _Broken("not a header, or half of one")
             found[name.lower()] = value.strip()
         return found
 

@@ -8,7 +8,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any, Final, Protocol
 
+from chalicelib.aws.signing import Credentials
 from chalicelib.gateways.aws import aws_client
+from chalicelib.gateways.sqs import READ_SECONDS, TRIES, BotocoreSqs, DirectSqs, Sqs
 from chalicelib.services.ports import OPEN, Message, QueueName, QueueUnavailable, Seam
 
 _LOG: Final = logging.getLogger("till.queues")
@@ -18,8 +20,6 @@ BATCH_MESSAGES: Final = 10
 BATCH_BYTES: Final = 262_144
 """The most bytes we put into one batch: the limit of every region, old and new."""
 ROUNDS: Final = 3
-READ_SECONDS: Final = 4.0
-TRIES: Final = 3
 
 
 class QueueSettings(Protocol):
@@ -38,10 +38,14 @@ class QueueSettings(Protocol):
 
 
 class SqsQueues:
-    """The Queues port on SQS. A message may arrive twice; what it asks for is decided by the record it names."""
+    """The Queues port on SQS. A message may arrive twice; what it asks for is decided by the record it names.
 
-    def __init__(self, settings: QueueSettings, *, seam: Seam = OPEN) -> None:
+    Batches are sent directly where `credentials` say who asks, and by botocore otherwise.
+    """
+
+    def __init__(self, settings: QueueSettings, *, credentials: Credentials | None = None, seam: Seam = OPEN) -> None:
         self._settings = settings
+        self._credentials = credentials
         self._seam = seam
         self._urls: Mapping[QueueName, str] = {
             QueueName.BILLING: settings.billing_queue_url,
@@ -50,14 +54,12 @@ class SqsQueues:
         }
 
     @cached_property
-    def _sqs(self) -> Any:
-        return aws_client(
-            "sqs",
-            region=self._settings.region,
-            endpoint=self._settings.aws_endpoint,
-            read_seconds=READ_SECONDS,
-            tries=TRIES,
-            seam=self._seam,
+    def _sqs(self) -> Sqs:
+        region, endpoint = self._settings.region, self._settings.aws_endpoint
+        if self._credentials is not None:
+            return DirectSqs(self._credentials, region=region, endpoint=endpoint, seam=self._seam)
+        return BotocoreSqs(
+            aws_client("sqs", region=region, endpoint=endpoint, read_seconds=READ_SECONDS, tries=TRIES, seam=self._seam)
         )
 
     def send(self, queue: QueueName, messages: Sequence[Message]) -> None:
@@ -70,15 +72,12 @@ class SqsQueues:
             self._send_batch(queue, batch)
 
     def _send_batch(self, queue: QueueName, batch: list[dict[str, Any]]) -> None:
-        from botocore.exceptions import BotoCoreError, ClientError
-
         left = [{"Id": str(position), **entry} for position, entry in enumerate(batch)]
         for _ in range(ROUNDS):
             try:
-                answer = self._sqs.send_message_batch(QueueUrl=self._urls[queue], Entries=left)
-            except (BotoCoreError, ClientError) as error:
-                raise QueueUnavailable(f"{queue}: {type(error).__name__}") from error
-            failed = answer.get("Failed", [])
+                failed = self._sqs.send_batch(self._urls[queue], left)
+            except QueueUnavailable as error:
+                raise QueueUnavailable(f"{queue}: {error}") from error.__cause__
             if not failed:
                 return
             _LOG.warning(

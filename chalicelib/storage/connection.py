@@ -5,17 +5,19 @@ Importing it costs as much as the rest of a page, so it is imported where it is 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, Final, TypeVar
 
 from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
 from pynamodb.connection.base import Connection, MetaTable
+from pynamodb.constants import UPDATE_ITEM
 from pynamodb.exceptions import PynamoDBException, TransactWriteError
 
 from chalicelib.crossing import USER_AGENT, cross_seam
 from chalicelib.services.ports import OPEN, Index, NoAnswer, Seam
-from chalicelib.storage.patience import Reason, Refused
+from chalicelib.storage.patience import CONDITION, Reason, Refused
 from chalicelib.storage.rows import Row
 from chalicelib.storage.schema import CONNECT_SECONDS, HEAD, READ_SECONDS, StoreConfig
 from chalicelib.storage.tables import Item
@@ -146,7 +148,7 @@ class MappedTables:
         row: Row | None = found.get("Item")
         return row
 
-    def transact(self, items: Sequence[Item], token: str) -> None:
+    def transact(self, items: Sequence[Item], token: str, written: str | None = None) -> None:
         """See Tables. PynamoDB sends them by sort, in just the order that they have."""
 
         def of(sort: str) -> list[Any]:
@@ -161,3 +163,16 @@ class MappedTables:
             client_request_token=token,
         )
         answer(send)
+
+    def update(self, request: Mapping[str, Any]) -> None:
+        """See Tables."""
+        try:
+            self._connection.dispatch(UPDATE_ITEM, dict(request))
+        except ClientError as error:
+            code = error.response["Error"]["Code"]
+            # PynamoDB makes an error of its own and leaves the row in botocore's.
+            response: Any = getattr(error.__cause__, "response", None) or error.response
+            reasons = (Reason(code, response.get("Item")),) if code == CONDITION else ()
+            raise Refused(code, str(error), reasons) from error
+        except BotoCoreError as error:
+            raise NoAnswer(str(error)) from error

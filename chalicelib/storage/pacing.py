@@ -5,15 +5,12 @@ The rows stand beside the records, under a sort key of their own, and DynamoDB r
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
-from botocore.exceptions import BotoCoreError, ClientError
-from pynamodb.connection.base import Connection
-from pynamodb.constants import UPDATE_ITEM
-from pynamodb.expressions.operand import Path
-
-from chalicelib.services.ports import Allowance, StoreUnavailable
-from chalicelib.storage.rows import EXPIRES, number
+from chalicelib.services.ports import Allowance, NoAnswer, StoreUnavailable
+from chalicelib.storage.patience import CONDITION, Refused
+from chalicelib.storage.rows import EXPIRES, Row, number, text
+from chalicelib.storage.tables import Tables
 
 SORT: Final = "~pace"
 """The sort key of the counters: no aggregate is found there."""
@@ -21,7 +18,6 @@ KEPT_SECONDS: Final = 3600
 """How long a counter stays before DynamoDB may remove it; it is read in its own second alone."""
 
 _TOTAL: Final = "total"
-_CONDITION: Final = "ConditionalCheckFailedException"
 _TRIES: Final = 3
 
 
@@ -33,8 +29,8 @@ def bucket_id(second: int) -> str:
 class DynamoTokenLeases:
     """TokenLeases on the records table. One conditional write leases a block; a second when less than that is left."""
 
-    def __init__(self, connection: Connection, table: str) -> None:
-        self._connection = connection
+    def __init__(self, tables: Tables, table: str) -> None:
+        self._tables = tables
         self._table = table
 
     def lease(self, second: int, endpoint: str, wanted: int, allowance: Allowance) -> int:
@@ -51,38 +47,39 @@ class DynamoTokenLeases:
         return 0
 
     def _try(self, second: int, endpoint: str, wanted: int, allowance: Allowance) -> tuple[int, int] | None:
-        """None when the block is ours, else what has been taken: for the endpoint, and in all."""
-        total, mine = Path(_TOTAL), Path(endpoint)
-        request: dict[str, Any] = self._connection.get_operation_kwargs(
-            self._table,
-            bucket_id(second),
-            SORT,
-            actions=[
-                total.add(number(wanted)),
-                mine.add(number(wanted)),
-                Path(EXPIRES).set(number(second + KEPT_SECONDS)),
-            ],
-            condition=(total.does_not_exist() | (total <= number(allowance.total - wanted)))
-            & (mine.does_not_exist() | (mine <= number(allowance.endpoint - wanted))),
-            return_values_on_condition_failure="ALL_OLD",
-        )
+        """None when the block is ours, else what has been taken: for the endpoint, and in all.
+
+        Written by hand like a transaction's items (AWS: UpdateItem); PynamoDB's expressions say the same.
+        """
+        # The names are given apart, since an endpoint's has characters that an expression cannot have.
+        request = {
+            "TableName": self._table,
+            "Key": {"id": text(bucket_id(second)), "sort": text(SORT)},
+            "UpdateExpression": "SET #expires = :expires ADD #total :wanted, #mine :wanted",
+            "ConditionExpression": (
+                "(attribute_not_exists (#total) OR #total <= :total)"
+                " AND (attribute_not_exists (#mine) OR #mine <= :mine)"
+            ),
+            "ExpressionAttributeNames": {"#expires": EXPIRES, "#total": _TOTAL, "#mine": endpoint},
+            "ExpressionAttributeValues": {
+                ":expires": number(second + KEPT_SECONDS),
+                ":wanted": number(wanted),
+                ":total": number(allowance.total - wanted),
+                ":mine": number(allowance.endpoint - wanted),
+            },
+            "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+        }
         try:
-            self._connection.dispatch(UPDATE_ITEM, request)
-        except ClientError as error:
-            if error.response["Error"]["Code"] != _CONDITION:
-                raise StoreUnavailable("no tokens could be leased") from error
-            row = _row_in(error)
-            return _count(row, endpoint), _count(row, _TOTAL)
-        except BotoCoreError as error:
+            self._tables.update(request)
+        except NoAnswer as error:
             raise StoreUnavailable("no tokens could be leased") from error
+        except Refused as error:
+            if error.code != CONDITION:
+                raise StoreUnavailable("no tokens could be leased") from error
+            row = error.reasons[0].row or {}
+            return _count(row, endpoint), _count(row, _TOTAL)
         return None
 
 
-def _row_in(error: ClientError) -> dict[str, Any]:
-    """The row whose condition failed. PynamoDB makes an error of its own and leaves the row in botocore's."""
-    response: Any = getattr(error.__cause__, "response", None) or error.response
-    return dict(response.get("Item", {}))
-
-
-def _count(row: dict[str, Any], name: str) -> int:
+def _count(row: Row, name: str) -> int:
     return int(row.get(name, {"N": "0"})["N"])

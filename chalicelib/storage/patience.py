@@ -30,6 +30,10 @@ https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWrite
 """
 
 
+CONDITION: Final = "ConditionalCheckFailedException"
+"""The code of a single write whose condition did not hold."""
+
+
 class Reason(NamedTuple):
     """Why one item of a cancelled transaction stood in its way; `None`, the word, for one that did not.
 
@@ -41,7 +45,8 @@ class Reason(NamedTuple):
 
 
 class Refused(Exception):
-    """DynamoDB said no, and by `code` why; of a cancelled transaction it has a reason for each item."""
+    """DynamoDB said no, and by `code` why; of a cancelled transaction it has a reason for each item, of a
+    single write whose condition did not hold one."""
 
     def __init__(self, code: str, message: str, reasons: Sequence[Reason] = ()) -> None:
         super().__init__(f"{code}: {message}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from chalicelib.aws.services import address_of
 from chalicelib.aws.signing import Credentials
 
 HEAD: Final = "#"
@@ -12,8 +13,6 @@ HEAD: Final = "#"
 
 CONNECT_SECONDS: Final = 1.0
 READ_SECONDS: Final = 3.0
-
-_CHINA: Final = "cn-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +32,5 @@ class StoreConfig:
 
     @property
     def address(self) -> str:
-        """Where DynamoDB is asked (https://docs.aws.amazon.com/general/latest/gr/ddb.html)."""
-        suffix = "amazonaws.com.cn" if self.region.startswith(_CHINA) else "amazonaws.com"
-        return self.endpoint_url or f"https://dynamodb.{self.region}.{suffix}"
+        """Where DynamoDB is asked."""
+        return self.endpoint_url or address_of("dynamodb", self.region)

@@ -37,8 +37,9 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 class DynamoStore:
     """Records and Timers over three tables. One object serves a process, from any number of threads.
 
-    Records are read by their keys, and all is written, directly, where the configuration says who asks. PynamoDB does
-    the rest, and is imported and connected by the first who needs it: a page that looks or a booking does not.
+    Records are read by their keys, all is written, and tokens are leased, directly, where the configuration says who
+    asks. PynamoDB does the rest, and is imported and connected by the first who needs it: a page that looks or a
+    booking does not.
     """
 
     def __init__(self, config: StoreConfig, *, patience: Patience | None = None, seam: Seam = OPEN) -> None:
@@ -71,7 +72,7 @@ class DynamoStore:
         """Tokens for calls to Stripe, counted beside the records."""
         from chalicelib.storage.pacing import DynamoTokenLeases
 
-        return DynamoTokenLeases(self._connection, self._config.records_table)
+        return DynamoTokenLeases(self._tables, self._config.records_table)
 
     # --- records
 

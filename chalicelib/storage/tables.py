@@ -6,22 +6,18 @@ Each is one signed request on the wire, sent once; what may be sent again, and w
 
 from __future__ import annotations
 
-import json
-import zlib
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from chalicelib.aws.connections import Connections, HttpAnswer
-from chalicelib.aws.signing import Credentials, Signer
+from chalicelib.aws.services import JsonService, ServiceRefused, to_json
+from chalicelib.aws.signing import Credentials
 from chalicelib.gateways.clock import SystemClock
-from chalicelib.services.ports import NoAnswer, Seam
-from chalicelib.storage.patience import Reason, Refused
+from chalicelib.services.ports import Seam
+from chalicelib.storage.patience import CONDITION, Reason, Refused
 from chalicelib.storage.schema import CONNECT_SECONDS, HEAD, READ_SECONDS, StoreConfig
 
 if TYPE_CHECKING:
     from chalicelib.storage.rows import Row
-
-_VERSION: Final = "DynamoDB_20120810"
 
 Item = Mapping[str, Mapping[str, Any]]
 """One item of a transaction as DynamoDB takes it: `ConditionCheck`, `Delete`, `Put` or `Update`, and its request."""
@@ -45,11 +41,20 @@ class Tables(Protocol):
         """One row of any table, or None; `key` has the hash key first. One GetItem."""
         ...
 
-    def transact(self, items: Sequence[Item], token: str) -> None:
+    def transact(self, items: Sequence[Item], token: str, written: str | None = None) -> None:
         """All items or none. One TransactWriteItems, with a token that tells a repeat for ten minutes.
+
+        `written` is the JSON of the items, where that is at hand.
 
         Items stand in the order of checks, deletes, puts and updates. A transaction that was cancelled is Refused with
         a reason for each item.
+        """
+        ...
+
+    def update(self, request: Mapping[str, Any]) -> None:
+        """One UpdateItem, as DynamoDB takes it.
+
+        One whose condition did not hold is Refused with one reason, which has the row where the request wants it.
         """
         ...
 
@@ -58,18 +63,16 @@ class DirectTables:
     """Tables over connections of our own, for any number of threads."""
 
     def __init__(self, config: StoreConfig, credentials: Credentials, seam: Seam) -> None:
-        # The machine's own clock: AWS refuses what was not signed about now.
-        clock = SystemClock()
         self._table = config.records_table
-        self._seam = seam
-        self._connections = Connections(
+        self._database = JsonService(
+            "dynamodb",
             config.address,
+            region=config.region,
+            credentials=credentials,
             connect_seconds=CONNECT_SECONDS,
             read_seconds=READ_SECONDS,
-            seconds=lambda: clock.now().timestamp(),
-        )
-        self._signer = Signer(
-            credentials, service="dynamodb", region=config.region, host=self._connections.host, now=clock.now
+            now=SystemClock().now,
+            seam=seam,
         )
 
     def row(self, record_id: str) -> Row | None:
@@ -88,45 +91,30 @@ class DirectTables:
         row: Row | None = self._ask("GetItem", {"TableName": table, "Key": key, "ConsistentRead": True}).get("Item")
         return row
 
-    def transact(self, items: Sequence[Item], token: str) -> None:
+    def transact(self, items: Sequence[Item], token: str, written: str | None = None) -> None:
         """See Tables."""
-        self._ask("TransactWriteItems", {"TransactItems": items, "ClientRequestToken": token})
+        told = to_json(items) if written is None else written
+        self._ask("TransactWriteItems", f'{{"TransactItems":{told},"ClientRequestToken":{to_json(token)}}}')
 
-    def _ask(self, operation: str, request: Mapping[str, Any]) -> dict[str, Any]:
-        body = json.dumps(request, separators=(",", ":")).encode("ascii")
-        headers = {"content-type": "application/x-amz-json-1.0", "x-amz-target": f"{_VERSION}.{operation}"}
+    def update(self, request: Mapping[str, Any]) -> None:
+        """See Tables."""
+        self._ask("UpdateItem", request)
 
-        def send() -> HttpAnswer:
-            # Signed anew each time: a signature is good for minutes.
-            return self._connections.post(self._signer.signed(headers, body), body)
-
-        answer = self._seam.cross("dynamodb", operation, send)
-        checksum = answer.headers.get("x-amz-crc32")
-        if checksum is not None and checksum != str(zlib.crc32(answer.content)):
-            raise NoAnswer("the answer is not what was sent")
-        if answer.status_code != 200:
-            raise _refusal(answer)
+    def _ask(self, operation: str, request: Mapping[str, Any] | str) -> dict[str, Any]:
         try:
-            found: dict[str, Any] = json.loads(answer.content)
-        except ValueError as error:
-            raise NoAnswer("the answer cannot be read") from error
-        return found
+            return self._database.ask(operation, request)
+        except ServiceRefused as refused:
+            raise _refusal(refused) from refused
 
 
 def _key(record_id: str) -> dict[str, dict[str, str]]:
     return {"id": {"S": record_id}, "sort": {"S": HEAD}}
 
 
-def _refusal(answer: HttpAnswer) -> Refused:
-    """What DynamoDB says no with. Where somebody before it said so, there is the bare status."""
-    try:
-        said = json.loads(answer.content)
-    except ValueError:
-        said = None
-    if not isinstance(said, dict):
-        said = {}
-    # `com.amazonaws.dynamodb.v20120810#ThrottlingException`
-    code = str(said.get("__type", answer.status_code)).rpartition("#")[2]
+def _refusal(refused: ServiceRefused) -> Refused:
+    said = refused.said
     message = str(said.get("message") or said.get("Message") or "")
     reasons = tuple(Reason(each["Code"], each.get("Item")) for each in said.get("CancellationReasons") or ())
-    return Refused(code, message, reasons)
+    if refused.code == CONDITION:
+        reasons = (Reason(refused.code, said.get("Item")),)
+    return Refused(refused.code, message, reasons)

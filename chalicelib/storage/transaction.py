@@ -10,12 +10,12 @@ ten minutes of that; the operation id in the rows covers it for good, so nothing
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final
 
+from chalicelib.aws.services import to_json
 from chalicelib.domain.documents.events import Event
 from chalicelib.domain.documents.timers import Timer
 from chalicelib.services.ports import (
@@ -173,11 +173,13 @@ class Transaction:
         """Send until there is an answer to believe. Raises WriteConflict, StoreUnavailable, and Refused."""
         sorts = ("ConditionCheck", "Delete", "Put", "Update")
         items = [{sort: item} for sort, group in zip(sorts, self._groups(), strict=True) for _, item in group]
-        token = request_token(self.operation_id, json.dumps(items))
+        # Written out once: what the token is made of is what is sent.
+        written = to_json(items)
+        token = request_token(self.operation_id, written)
         tries = unanswered = 0
         while True:
             try:
-                tables.transact(items, token)
+                tables.transact(items, token, written)
             except (Refused, NoAnswer) as error:
                 trouble = self._trouble_of(error, tables, patience)
                 if trouble is None:

@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+import stripe
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -86,7 +87,7 @@ def _request(opened: socket.socket) -> bytes | None:
             return None
         found += more
     head, _, body = found.partition(b"\r\n\r\n")
-    length = int(head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0])
+    length = int(head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0] or 0)
     while len(body) < length:
         body += opened.recv(65536)
     return head + b"\r\n\r\n" + body
@@ -162,7 +163,40 @@ def test_who_says_that_it_closes_is_not_kept(start: Start) -> None:
         assert connections._idle == []
 
 
+def test_a_request_says_what_it_wants_of_which_path_and_has_a_length_where_it_has_a_body(start: Start) -> None:
+    peer = start(OK, OK)
+    with connected(peer.url) as connections:
+        connections.send("GET", "/v1/charges/ch_1?expand[]=x", {"a": "1"})
+        connections.send("POST", "/v1/charges", {}, b"")
+    host = b"Host: " + peer.url.removeprefix("http://").encode()
+    assert peer.requests == [
+        b"GET /v1/charges/ch_1?expand[]=x HTTP/1.1\r\n" + host + b"\r\na: 1\r\n\r\n",
+        b"POST /v1/charges HTTP/1.1\r\n" + host + b"\r\nContent-Length: 0\r\n\r\n",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("path", "headers"),
+    [
+        ("/a b", {}),
+        ("/a\r\nX: y", {}),
+        ("/a", {"x": "1\r\nY: 2"}),
+        ("/a", {"x": "1\nY: 2"}),
+        ("/a", {"x": "1\rY: 2"}),
+        ("/a", {"x\r\nY": "2"}),
+        ("/é", {}),
+        ("/a", {"x": "é"}),
+    ],
+)
+def test_a_request_that_would_be_another_one_is_not_sent(start: Start, path: str, headers: dict[str, str]) -> None:
+    peer = start(OK)
+    with connected(peer.url) as connections, pytest.raises(ValueError, match=r"line breaks|ordinal not in range"):
+        connections.send("GET", path, headers)
+    assert (peer.connections, peer.requests) == (0, [])
+
+
 BROKEN = {
+    "half a header": b"HTTP/1.1 200 OK\r\nContent-Length: 2",
     "nothing at all": None,
     "half a status": b"HTTP/1.1 20",
     "no HTTP": b"SSH-2.0-OpenSSH_9.6\r\n",
@@ -313,6 +347,26 @@ def test_a_host_that_is_trusted_is_spoken_to_on_one_connection(certificate: Path
     with secured(certificate, 3) as port, connected(f"https://localhost:{port}") as connections:
         connections._context = ssl.create_default_context(cafile=str(certificate))
         assert [connections.post({}, b"x").content for _ in range(3)] == [b"ok"] * 3
+
+
+def test_authorities_that_were_named_are_the_ones_that_are_trusted(certificate: Path) -> None:
+    def asked(port: int, authorities: str) -> bytes:
+        connections = Connections(
+            f"https://localhost:{port}",
+            connect_seconds=5.0,
+            read_seconds=5.0,
+            seconds=lambda: 0.0,
+            authorities=authorities,
+        )
+        try:
+            return connections.post({}, b"x").content
+        finally:
+            connections.close()
+
+    with secured(certificate, 1) as port:
+        assert asked(port, str(certificate)) == b"ok"
+    with secured(certificate, 1) as port, pytest.raises(NoAnswer, match="SSLCertVerificationError"):
+        asked(port, stripe.ca_bundle_path)
 
 
 def test_a_host_that_nobody_vouches_for_is_told_nothing(certificate: Path) -> None:

@@ -17,6 +17,7 @@ from botocore.exceptions import ClientError
 from botocore.session import get_session
 
 from chalicelib.aws.connections import HttpAnswer
+from chalicelib.aws.services import to_json
 from chalicelib.aws.signing import Credentials
 from chalicelib.services.ports import OPEN, NoAnswer, Service
 from chalicelib.storage.connection import MappedTables, connect
@@ -255,6 +256,60 @@ def test_what_goes_wrong_with_a_transaction_is_told_alike(
         assert (tables.row(row["id"]["S"]) is not None) is (what == "the reply was lost")
 
 
+def test_an_update_is_asked_for_as_pynamodb_does_and_a_failed_condition_shows_the_row(
+    ways: Ways, proxy: DynamoProxy, store_config: StoreConfig
+) -> None:
+    asked = []
+    for way, tables in ways.items():
+        row = some(way, 8)
+        tables.transact([put(store_config, row)], f"sixth-{way}")
+        request = named(store_config, "Update", row["id"]["S"], "1")["Update"]
+        request = {**request, "ReturnValuesOnConditionCheckFailure": "ALL_OLD"}
+        proxy.clear()
+        tables.update(request)
+        with pytest.raises(Refused) as refused:
+            tables.update(request)
+        assert refused.value.code == "ConditionalCheckFailedException"
+        assert [(each.code, each.row) for each in refused.value.reasons] == [
+            ("ConditionalCheckFailedException", {**row, "version": {"N": "2"}})
+        ]
+        assert tables.row(row["id"]["S"]) == {**row, "version": {"N": "2"}}
+        told = [body.replace(json.dumps(way)[1:-1].encode(), b"way") for body in proxy.bodies("UpdateItem")]
+        bodies = [json.loads(body) for body in told]
+        for body in bodies:
+            body.pop("ReturnConsumedCapacity", None)
+        asked.append(bodies)
+    assert asked[0] == asked[1]
+    assert len(asked[0]) == 2
+
+
+@pytest.mark.parametrize("what", ["throttled", "its own mistake", "no right", "the reply was lost"])
+def test_what_goes_wrong_with_an_update_is_told_alike(
+    ways: Ways, proxy: DynamoProxy, store_config: StoreConfig, what: str
+) -> None:
+    fault, code = FAULTS[what]
+    for way, tables in ways.items():
+        row = some(f"{way} {what}", 9)
+        tables.transact([put(store_config, row)], f"seventh-{way}-{what}"[:36])
+        proxy.clear()
+        proxy.next("UpdateItem", fault)
+        assert said(partial(tables.update, named(store_config, "Update", row["id"]["S"], "1")["Update"])) == code
+        assert len(proxy.calls) == 1
+        assert tables.row(row["id"]["S"]) == {**row, "version": {"N": "2" if what == "the reply was lost" else "1"}}
+
+
+def test_items_that_are_written_out_already_are_sent_as_they_are(
+    ways: Ways, proxy: DynamoProxy, store_config: StoreConfig
+) -> None:
+    for way, tables in ways.items():
+        row = some(f"{way} written", 10)
+        items = [put(store_config, row)]
+        tables.transact(items, f"eighth-{way}", to_json(items))
+        assert tables.row(row["id"]["S"]) == row
+        sent = json.loads(proxy.bodies("TransactWriteItems")[-1])
+        assert (sent["TransactItems"], sent["ClientRequestToken"]) == (items, f"eighth-{way}")
+
+
 # --- what goes wrong
 
 
@@ -378,7 +433,7 @@ def test_threads_share_connections_and_never_each_others_answers(boto: Any, stor
     for thread in threads:
         thread.join()
     assert wrong == []
-    assert 1 <= len(reads._connections._idle) <= 8
+    assert 1 <= len(reads._database.connections._idle) <= 8
 
 
 def test_each_region_is_asked_where_botocore_asks() -> None:

@@ -14,6 +14,7 @@ from botocore.exceptions import ClientError, EndpointConnectionError
 from moto import mock_aws
 
 from chalicelib.gateways.queues import SqsQueues
+from chalicelib.gateways.sqs import BotocoreSqs
 from chalicelib.services.ports import Message, QueueName, Queues, QueueUnavailable
 from tests.fakes.world import FakeClock, FakeQueues
 
@@ -168,7 +169,7 @@ class ScriptedSqs:
 
 def scripted(*answers: Callable[[list[dict[str, Any]]], dict[str, Any]]) -> tuple[SqsQueues, ScriptedSqs]:
     queues, sqs = SqsQueues(QueueSettings()), ScriptedSqs(*answers)
-    vars(queues)["_sqs"] = sqs
+    vars(queues)["_sqs"] = BotocoreSqs(sqs)
     return queues, sqs
 
 

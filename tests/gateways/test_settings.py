@@ -249,7 +249,17 @@ def test_credentials_that_botocore_alone_finds_or_renews_are_left_to_it(
     assert keys_in(monkeypatch, LAMBDA | other, HERE) is None
 
 
-@pytest.mark.parametrize("name", ["AWS_ENDPOINT_URL", "AWS_USE_FIPS_ENDPOINT", "AWS_CA_BUNDLE", "https_proxy"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "AWS_ENDPOINT_URL",
+        "AWS_ENDPOINT_URL_DYNAMODB",
+        "AWS_ENDPOINT_URL_SQS",
+        "AWS_USE_FIPS_ENDPOINT",
+        "AWS_CA_BUNDLE",
+        "https_proxy",
+    ],
+)
 def test_another_way_to_aws_is_left_to_botocore_and_means_nothing_on_this_machine(
     monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:

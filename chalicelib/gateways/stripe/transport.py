@@ -8,11 +8,13 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from typing import Any, Final
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 import stripe
 
-from chalicelib.services.ports import OPEN, UNPACED, Pacer, Seam
+from chalicelib.aws.connections import Connections
+from chalicelib.gateways.clock import SystemClock
+from chalicelib.services.ports import OPEN, UNPACED, NoAnswer, Pacer, Seam
 
 _LOG: Final = logging.getLogger("till.stripe")
 
@@ -29,8 +31,86 @@ def operation_of(method: str, url: str) -> str:
 
 def http_client(timeout_seconds: float) -> stripe.HTTPClient:
     """A client that keeps connections open and waits at most so long for a connection and for an answer."""
-    sessions: Any = _Sessions()
-    return stripe.RequestsClient(timeout=(min(CONNECT_SECONDS, timeout_seconds), timeout_seconds), session=sessions)
+    return _DirectClient(min(CONNECT_SECONDS, timeout_seconds), timeout_seconds)
+
+
+class _DirectClient(stripe.HTTPClient):
+    """Sends over connections of our own, and by requests where the environment names a proxy.
+
+    requests costs a call more than everything else about it. Answers name their headers in lower case here.
+    """
+
+    name = "direct"
+
+    def __init__(self, connect_seconds: float, read_seconds: float) -> None:
+        super().__init__()
+        self._connect_seconds = connect_seconds
+        self._read_seconds = read_seconds
+        self._clock = SystemClock()
+        # By scheme and host. Two threads may both make the first ones; one of each pair is forgotten.
+        self._known: dict[tuple[str, str], Connections | stripe.HTTPClient] = {}
+
+    def request(
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str] | None,
+        post_data: Any = None,
+        *,
+        _usage: list[str] | None = None,
+    ) -> tuple[Any, int, Mapping[str, str]]:
+        """See stripe.HTTPClient. Raises APIConnectionError where no whole answer came."""
+        parts = urlsplit(url)
+        way = self._known.get(parts[:2])
+        if way is None:
+            way = self._known[parts[:2]] = self._way_to(parts)
+        if isinstance(way, stripe.HTTPClient):
+            answer: tuple[Any, int, Mapping[str, str]] = way.request(method, url, headers, post_data)
+            return answer
+        path = parts.path or "/"
+        if parts.query:
+            # stripe leaves brackets as they are, and counts on the client beneath it to write them as RFC 3986 wants.
+            path = f"{path}?{parts.query.replace('[', '%5B').replace(']', '%5D')}"
+        body = post_data.encode() if isinstance(post_data, str) else post_data
+        if body is None and method != "get":
+            body = b""
+        try:
+            found = way.send(method.upper(), path, headers or {}, body)
+        except NoAnswer as error:
+            raise _unreached(f"no whole answer from Stripe ({error})") from error
+        return found.content, found.status_code, found.headers
+
+    def close(self) -> None:
+        """Close the connections."""
+        for way in self._known.values():
+            way.close()
+
+    def _way_to(self, parts: SplitResult) -> Connections | stripe.HTTPClient:
+        if _proxy_for(parts) is not None:
+            sessions: Any = _Sessions()
+            return stripe.RequestsClient(timeout=(self._connect_seconds, self._read_seconds), session=sessions)
+        return Connections(
+            f"{parts.scheme}://{parts.netloc}",
+            connect_seconds=self._connect_seconds,
+            read_seconds=self._read_seconds,
+            seconds=lambda: self._clock.now().timestamp(),
+            # Stripe's own list of authorities, as its package takes it.
+            authorities=stripe.ca_bundle_path,
+        )
+
+
+def _proxy_for(parts: SplitResult) -> str | None:
+    """The proxy that the environment names for an address. requests has the last word about hosts that need none."""
+    # It comes with stripe.
+    from urllib.request import getproxies, proxy_bypass
+
+    proxies = getproxies()
+    found: str | None = proxies.get(parts.scheme) or proxies.get("all")
+    return None if found is None or proxy_bypass(parts.netloc) else found
+
+
+def _unreached(message: str) -> stripe.APIConnectionError:
+    return stripe.APIConnectionError(message, should_retry=True)  # type: ignore[no-untyped-call]  # stripe's own gap
 
 
 class _Sessions:
