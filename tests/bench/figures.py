@@ -9,8 +9,7 @@ from statistics import median
 
 @dataclass(frozen=True)
 class Line:
-    """One figure of both apps, and what Till's must be at least. `met` and `aimed` say whether it is; one that is not
-    `held` is told for its own sake."""
+    """One figure of both apps, and what Till's must be at least. `met` and `aimed` say whether it is."""
 
     row: str
     figure: str
@@ -21,7 +20,6 @@ class Line:
     met: bool
     aim: str
     aimed: bool
-    held: bool = True
 
 
 def by_quotient(
@@ -32,8 +30,6 @@ def by_quotient(
     unit: str,
     must: float,
     aim: float,
-    *,
-    held: bool = True,
 ) -> Line:
     """A figure that must be so many times less than the straightforward app's; medians of what each round took."""
     theirs, ours = median(baseline), median(till)
@@ -48,7 +44,6 @@ def by_quotient(
         quotient >= must,
         f"{aim:g} x less",
         quotient >= aim,
-        held,
     )
 
 
