@@ -15,7 +15,7 @@ from chalicelib.domain.documents.parts import AttemptOutcome
 from chalicelib.domain.documents.refunds import Refund
 from chalicelib.domain.documents.subscriptions import Subscription
 from chalicelib.domain.machines import InvoiceStatus, RefundStatus
-from chalicelib.handlers import presenting
+from chalicelib.handlers import presenting, subscription_mails
 from chalicelib.services.ports import MailUnavailable, OutgoingMail, Ports
 from chalicelib.web.render_mails import (
     render_failed_charge_mail,
@@ -53,6 +53,9 @@ def compose(ports: Ports, mail: Mail) -> OutgoingMail | None:
         return _link_paused(ports, mail)
     if mail.kind is MailKind.REFUND:
         return _refund(ports, mail)
+    if mail.kind in subscription_mails.KINDS:
+        news = subscription_mails.compose_news(ports, mail)
+        return None if news is None else _outgoing(mail, *news)
     invoice, merchant = ports.records.find_many([(Invoice, mail.about_id), (Merchant, mail.merchant_id)])
     if invoice is None or merchant is None or invoice.snapshot is None:
         return None

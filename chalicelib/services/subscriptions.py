@@ -7,13 +7,17 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Literal
 
+from chalicelib.domain.documents.customers import Customer
+from chalicelib.domain.documents.mails import Mail, MailKind
 from chalicelib.domain.documents.subscriptions import Subscription
 from chalicelib.domain.errors import NotFound, StateConflict
 from chalicelib.domain.machines import SUBSCRIPTION, SubscriptionAction
 from chalicelib.services.billing.issuing import billing_timer
 from chalicelib.services.facts import happened
+from chalicelib.services.mails import queue_mail
 from chalicelib.services.ports import DropTimer, Ports, Update, Write
 from chalicelib.services.saving import commit, until_won, written
+from chalicelib.services.telling import mail_about, mail_timer, told
 
 
 def get_subscription(ports: Ports, merchant_id: str, subscription_id: str) -> Subscription:
@@ -59,15 +63,18 @@ def cancel(
 ) -> Subscription:
     """End a subscription now, or when what was invoiced last is over. Doing it again changes nothing.
 
-    Money in flight is left alone, and open invoices stay payable. Raises NotFound, and StateConflict for one that
-    has ended.
+    Money in flight is left alone, and open invoices stay payable; its owner is told by mail. Raises NotFound, and
+    StateConflict for one that has ended.
     """
+    mails: list[Mail] = []
 
     def attempt() -> Subscription:
+        mails.clear()
         now = ports.clock.now()
         subscription = get_subscription(ports, merchant_id, subscription_id)
         if not SUBSCRIPTION.can(subscription.status, SubscriptionAction.CANCEL):
             raise StateConflict(f"This subscription is {subscription.status} already.")
+        customer = ports.records.get(Customer, subscription.customer_id)
         later = at == "period_end" and ends_at(subscription, now) > now
         if later and subscription.cancel_at_period_end:
             return subscription
@@ -75,7 +82,8 @@ def cancel(
             changed = replace(subscription, cancel_at_period_end=True, cancel_reason=reason)
             before = {"cancel_at_period_end": False}
             event = happened(ports.ids, "subscription.updated", changed, now=now, actor=actor, previous=before)
-            commit(ports, [Update(changed), event])
+            mails.append(mail_about(changed, customer, MailKind.SUBSCRIPTION_CANCELED, now))
+            commit(ports, [Update(changed), event, *told(mails[0])])
             return written(changed)
         ended = replace(
             subscription.moved(SubscriptionAction.CANCEL),
@@ -90,7 +98,11 @@ def cancel(
         timer = billing_timer(subscription)
         if timer is not None:
             writes.append(DropTimer(timer))
-        commit(ports, writes)
+        mails.append(mail_about(ended, customer, MailKind.SUBSCRIPTION_CANCELED, now))
+        commit(ports, [*writes, *told(mails[0])])
         return written(ended)
 
-    return until_won(ports, attempt)
+    after = until_won(ports, attempt)
+    for mail in mails:
+        queue_mail(ports, mail_timer(mail))
+    return after

@@ -11,7 +11,8 @@ from chalicelib.web.views.mail import (
     RefundMail,
     RenderedMail,
 )
-from chalicelib.web.words import failed_charges, invoice_mails, mails, operators, refunds
+from chalicelib.web.views.subscription_mail import SubscriptionMail
+from chalicelib.web.words import failed_charges, invoice_mails, mails, operators, refunds, subscription_mails
 
 
 def render_receipt_mail(mail: ReceiptMail, locale: str = "en") -> RenderedMail:
@@ -50,3 +51,10 @@ def render_link_paused_mail(mail: LinkPausedMail, locale: str = "en") -> Rendere
     words = operators.link_paused_words(mail, locale)
     html = rendered("mail/link_paused.html", mail, mail.merchant, locale, words=words)
     return RenderedMail(words.subject, html, operators.link_paused_text(mail, words))
+
+
+def render_subscription_mail(mail: SubscriptionMail, locale: str = "en") -> RenderedMail:
+    """The mail that tells a buyer what becomes of a subscription."""
+    words = subscription_mails.subscription_words(mail, locale)
+    html = rendered("mail/subscription.html", mail, mail.merchant, locale, words=words)
+    return RenderedMail(words.subject, html, subscription_mails.subscription_text(mail, words, locale))

@@ -111,6 +111,9 @@ def exhibits() -> dict[str, Exhibit]:
         render_mails.render_invoice_mail(samples.INVOICE_MAIL).html, PageKind.PLAIN, mail=True
     )
     found["mail-refund"] = Exhibit(render_mails.render_refund_mail(samples.REFUND_MAIL).html, PageKind.PLAIN, mail=True)
+    for name, news in samples.SUBSCRIPTION_MAILS.items():
+        html = render_mails.render_subscription_mail(news).html
+        found[f"mail-subscription-{name}"] = Exhibit(html, PageKind.PLAIN, mail=True)
     return found
 
 

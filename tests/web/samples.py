@@ -11,6 +11,7 @@ from chalicelib.domain.money.amounts import Money
 from chalicelib.handlers.api.openapi.document import document
 from chalicelib.handlers.api.openapi.reference import reference_page
 from chalicelib.web.views.reference import ReferencePage
+from chalicelib.web.views.subscription_mail import SubscriptionMail, SubscriptionNews
 from chalicelib.web.words import decline_words
 from tests.api_routes import ROUTES
 from tests.web.views import (
@@ -376,6 +377,29 @@ REFUND_MAIL = RefundMail(
     invoice_number="INV-0001",
     method=VISA,
 )
+UPCOMING_MAIL = SubscriptionMail(
+    merchant=STUDIO,
+    news=SubscriptionNews.UPCOMING,
+    name="Studio membership",
+    told_at=at(2027, 3, 31),
+    email="anna@example.com",
+    url="https://pay.example/cancel/pinewood-studio/01J",
+    at=at(2027, 4, 14),
+    amount=usd(4900),
+    frequency=Frequency.MONTHLY,
+    method=VISA,
+)
+SUBSCRIPTION_MAILS = {
+    "upcoming": UPCOMING_MAIL,
+    "upcoming-sent": replace(UPCOMING_MAIL, sent=True, method=None),
+    "changed": replace(UPCOMING_MAIL, news=SubscriptionNews.CHANGED, amount=usd(5900), before=usd(4900)),
+    "canceled": replace(UPCOMING_MAIL, news=SubscriptionNews.CANCELED, amount=None),
+    "canceled-now": replace(UPCOMING_MAIL, news=SubscriptionNews.CANCELED, amount=None, at=None),
+    "ended": replace(UPCOMING_MAIL, news=SubscriptionNews.ENDED, amount=None, at=None),
+    "paid-up": replace(UPCOMING_MAIL, news=SubscriptionNews.ENDED, amount=None, at=None, paid_up=True),
+    "paused": replace(UPCOMING_MAIL, news=SubscriptionNews.PAUSED, amount=None),
+    "paused-open": replace(UPCOMING_MAIL, news=SubscriptionNews.PAUSED, amount=None, at=None),
+}
 LONG_MAIL = replace(
     CART_MAIL,
     merchant=LONG.merchant,

@@ -28,6 +28,10 @@ class MailKind(StrEnum):
     """A renewal waits for the buyer's bank to be satisfied."""
     REFUND = "refund"
     """Money is on its way back to the buyer."""
+    SUBSCRIPTION_CANCELED = "subscription_canceled"
+    """A subscription was cancelled, now or at the end of what is paid."""
+    SUBSCRIPTION_ENDED = "subscription_ended"
+    """A subscription is over: its cancellation has come, or all of its payments are made."""
     LINK_PAUSED = "link_paused"
     """To the operator: nearly every card tried on a link was declined."""
 
