@@ -17,7 +17,7 @@ from chalicelib.services.facts import happened
 from chalicelib.services.mails import queue_mail
 from chalicelib.services.ports import DropTimer, Ports, Update, Write
 from chalicelib.services.saving import commit, until_won, written
-from chalicelib.services.telling import mail_about, mail_timer, told
+from chalicelib.services.telling import mail_timer, mails_about, told
 
 
 def get_subscription(ports: Ports, merchant_id: str, subscription_id: str) -> Subscription:
@@ -74,7 +74,7 @@ def cancel(
         subscription = get_subscription(ports, merchant_id, subscription_id)
         if not SUBSCRIPTION.can(subscription.status, SubscriptionAction.CANCEL):
             raise StateConflict(f"This subscription is {subscription.status} already.")
-        customer = ports.records.get(Customer, subscription.customer_id)
+        customer = ports.records.find(Customer, subscription.customer_id)
         later = at == "period_end" and ends_at(subscription, now) > now
         if later and subscription.cancel_at_period_end:
             return subscription
@@ -82,8 +82,8 @@ def cancel(
             changed = replace(subscription, cancel_at_period_end=True, cancel_reason=reason)
             before = {"cancel_at_period_end": False}
             event = happened(ports.ids, "subscription.updated", changed, now=now, actor=actor, previous=before)
-            mails.append(mail_about(changed, customer, MailKind.SUBSCRIPTION_CANCELED, now))
-            commit(ports, [Update(changed), event, *told(mails[0])])
+            mails.extend(mails_about(changed, customer, MailKind.SUBSCRIPTION_CANCELED, now))
+            commit(ports, [Update(changed), event, *told(mails)])
             return written(changed)
         ended = replace(
             subscription.moved(SubscriptionAction.CANCEL),
@@ -98,8 +98,8 @@ def cancel(
         timer = billing_timer(subscription)
         if timer is not None:
             writes.append(DropTimer(timer))
-        mails.append(mail_about(ended, customer, MailKind.SUBSCRIPTION_CANCELED, now))
-        commit(ports, [*writes, *told(mails[0])])
+        mails.extend(mails_about(ended, customer, MailKind.SUBSCRIPTION_CANCELED, now))
+        commit(ports, [*writes, *told(mails)])
         return written(ended)
 
     after = until_won(ports, attempt)

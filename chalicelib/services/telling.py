@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from chalicelib.domain.documents.customers import Customer
@@ -12,10 +13,14 @@ from chalicelib.domain.ids import derived_id
 from chalicelib.services.ports import Insert, SetTimer, Write
 
 
-def mail_about(subscription: Subscription, customer: Customer, kind: MailKind, now: datetime) -> Mail:
+def mails_about(subscription: Subscription, customer: Customer | None, kind: MailKind, now: datetime) -> list[Mail]:
     """The mail that tells a change of a subscription, which is written with it: `subscription` is the record as it is
-    about to be put, so the version that the change is conditional on guards the mail too."""
-    return Mail(
+    about to be put, so the version that the change is conditional on guards the mail too. None where nobody is known
+    who could be told: that keeps no change from being made.
+    """
+    if customer is None:
+        return []
+    mail = Mail(
         id=derived_id("mail", now, f"{kind}#{subscription.id}#{subscription.version}"),
         merchant_id=subscription.merchant_id,
         kind=kind,
@@ -24,6 +29,7 @@ def mail_about(subscription: Subscription, customer: Customer, kind: MailKind, n
         due=now,
         created_at=now,
     )
+    return [mail]
 
 
 def mail_timer(mail: Mail) -> Timer:
@@ -31,6 +37,6 @@ def mail_timer(mail: Mail) -> Timer:
     return Timer(TimerKind.SEND_MAIL, mail.id, mail.merchant_id, mail.due)
 
 
-def told(mail: Mail) -> list[Write]:
-    """The row and the timer of a mail."""
-    return [Insert(mail), SetTimer(mail_timer(mail))]
+def told(mails: Sequence[Mail]) -> list[Write]:
+    """The row and the timer of each mail."""
+    return [write for mail in mails for write in (Insert(mail), SetTimer(mail_timer(mail)))]

@@ -38,7 +38,7 @@ from chalicelib.services.checkouts.booking import seller_of
 from chalicelib.services.facts import happened
 from chalicelib.services.ports import MAX_WRITES, DropTimer, Insert, Ports, SetTimer, Update, Write
 from chalicelib.services.saving import commit, until_won_from, written
-from chalicelib.services.telling import mail_about, told
+from chalicelib.services.telling import mails_about, told
 
 MOST_TOGETHER: Final = 19
 TOO_LATE: Final = timedelta(days=7)
@@ -174,7 +174,7 @@ def _one_transaction(ports: Ports, merchant_id: str, known: _Known) -> _Done:
             continue
         ends = subscription.cancel_at_period_end or subscription.is_last_issued
         if ends:
-            step = _end(ports, known.customers[subscription.customer_id], subscription, now)
+            step = _end(ports, known.customers.get(subscription.customer_id), subscription, now)
         else:
             customer = known.customers[subscription.customer_id]
             step = _issue(ports, known.merchant, customer, subscription, taken + 1, now)
@@ -219,7 +219,7 @@ def _is_due(subscription: Subscription, merchant_id: str, now: datetime) -> bool
     return acts_at is not None and acts_at <= now and subscription.timer_at is not None
 
 
-def _end(ports: Ports, customer: Customer, subscription: Subscription, now: datetime) -> _Step:
+def _end(ports: Ports, customer: Customer | None, subscription: Subscription, now: datetime) -> _Step:
     stale = billing_timer(subscription)
     if subscription.cancel_at_period_end:
         ended = replace(subscription.moved(SubscriptionAction.CANCEL), canceled_at=now, ended_at=now, timer_at=None)
@@ -232,8 +232,8 @@ def _end(ports: Ports, customer: Customer, subscription: Subscription, now: date
         ended = replace(subscription.moved(SubscriptionAction.EXPIRE), ended_at=now, timer_at=None)
         kind = "subscription.expired"
     event = happened(ports.ids, kind, ended, now=now, actor=ACTOR, previous={"status": str(subscription.status)})
-    mail = told(mail_about(ended, customer, MailKind.SUBSCRIPTION_ENDED, now))
-    return _Step((Update(ended), event, *mail), ended, stale, issued=False)
+    mails = mails_about(ended, customer, MailKind.SUBSCRIPTION_ENDED, now)
+    return _Step((Update(ended), event, *told(mails)), ended, stale, issued=False)
 
 
 def _issue(
