@@ -47,9 +47,9 @@ from chalicelib.web.render import (
 )
 from chalicelib.web.views.common import Decline, LaterCharge
 from chalicelib.web.views.invoice import InvoicePage, InvoiceStanding, PaymentRow
-from chalicelib.web.views.pay import CheckoutValues, PayPage, StripeView
+from chalicelib.web.views.pay import CheckoutValues, OwedInvoice, PayPage, StripeView
 from chalicelib.web.views.receipt import CheckingPage, ReceiptOutcome, ReceiptPage
-from chalicelib.web.words import consent_text, decline_words
+from chalicelib.web.words import also_owed_text, consent_text, decline_words
 
 INVOICE_FORM: Final = "invoice"
 
@@ -117,13 +117,23 @@ def _later(view: InvoiceView) -> tuple[LaterCharge, ...]:
 
 def _consent(view: InvoiceView, now: datetime) -> str | None:
     words = consent_text(view.merchant.name, view.invoice.amount_due, _later(view), view.merchant.timezone)
-    return None if words is None else words.plain
+    if words is None:
+        return None
+    return " ".join(filter(None, (words.plain, also_owed_text(view.invoice.amount_due, _also_owed(view)))))
+
+
+def _also_owed(view: InvoiceView) -> tuple[OwedInvoice, ...]:
+    """The past-due invoices that the card which pays this one is charged for as well, where it is kept at all."""
+    if not _later(view):
+        return ()
+    return tuple(OwedInvoice(each.number or "", each.amount_due) for each in view.past_due)
 
 
 def _shown(view: InvoiceView) -> str:
     invoice = view.invoice
     totals = presenting.totals_view(invoice.totals, invoice.discount.name if invoice.discount else None)
-    return presenting.shown_digest(presenting.invoice_lines(invoice), totals, view.merchant, _later(view))
+    lines = presenting.invoice_lines(invoice)
+    return presenting.shown_digest(lines, totals, view.merchant, _later(view), _also_owed(view))
 
 
 def show_pay(request: Request, slug: str, token: str) -> Response:
@@ -186,6 +196,7 @@ def _form(
         changed=changed,
         timed_out=timed_out,
         billed_to=buyer.name,
+        also_owed=_also_owed(view),
     )
     return html(render_pay_page(page, root=site_root()), PageKind.PAY, nonce=nonce)
 

@@ -7,6 +7,7 @@ from datetime import datetime, time
 from zoneinfo import ZoneInfo
 
 from chalicelib import wiring
+from chalicelib.domain.billing.dunning import LadderEnd
 from chalicelib.domain.documents.invoices import Invoice
 from chalicelib.domain.documents.links import PaymentLink
 from chalicelib.domain.documents.mails import Mail, MailKind
@@ -22,6 +23,7 @@ from chalicelib.web.render_mails import (
     render_invoice_mail,
     render_link_paused_mail,
     render_receipt_mail,
+    render_recovered_mail,
     render_refund_mail,
 )
 from chalicelib.web.views.mail import (
@@ -29,6 +31,7 @@ from chalicelib.web.views.mail import (
     InvoiceMail,
     LinkPausedMail,
     ReceiptMail,
+    RecoveredMail,
     RefundMail,
     RenderedMail,
 )
@@ -63,6 +66,8 @@ def compose(ports: Ports, mail: Mail) -> OutgoingMail | None:
         rendered = _receipt(ports, mail, invoice, merchant)
     elif mail.kind is MailKind.INVOICE:
         rendered = _invoice(mail, invoice, merchant)
+    elif mail.kind is MailKind.RECOVERED:
+        rendered = _recovered(ports, mail, invoice, merchant)
     else:
         rendered = _failed_charge(mail, invoice, merchant)
     return None if rendered is None else _outgoing(mail, merchant, rendered)
@@ -171,6 +176,24 @@ def _invoice(mail: Mail, invoice: Invoice, merchant: Merchant) -> RenderedMail |
     )
 
 
+def _recovered(ports: Ports, mail: Mail, invoice: Invoice, merchant: Merchant) -> RenderedMail | None:
+    # Behind again meanwhile: then another mail says so.
+    owing = any(each.past_due_invoices for each in subscriptions_of(ports, invoice))
+    if owing or invoice.paid_at is None or invoice.number is None:
+        return None
+    base = wiring.settings().public_base_url
+    return render_recovered_mail(
+        RecoveredMail(
+            merchant=presenting.merchant_view(merchant),
+            amount=invoice.totals.total,
+            at=invoice.paid_at,
+            email=mail.to,
+            invoice_url=presenting.page_url(base, "invoice", merchant, invoice.id, invoice.secret),
+            invoice_number=invoice.number,
+        )
+    )
+
+
 def _failed_charge(mail: Mail, invoice: Invoice, merchant: Merchant) -> RenderedMail | None:
     # Paid meanwhile, by another try or by hand: then there is nothing to ask for any more.
     if invoice.status is not InvoiceStatus.OPEN or invoice.number is None or not invoice.parts:
@@ -182,7 +205,9 @@ def _failed_charge(mail: Mail, invoice: Invoice, merchant: Merchant) -> Rendered
         raise MailUnavailable("a payment of this invoice is under way")
     base = wiring.settings().public_base_url
     invoice_url = presenting.page_url(base, "invoice", merchant, invoice.id, invoice.secret)
-    latest = next((attempt for attempt in reversed(invoice.part.attempts) if not attempt.on_session), None)
+    latest = invoice.part.latest_failure
+    next_at = None if latest is None else latest.next_at
+    waits_until = invoice.gives_up_at if next_at is None and invoice.charge_at is not None else None
     return render_failed_charge_mail(
         FailedChargeMail(
             merchant=presenting.merchant_view(merchant),
@@ -195,5 +220,8 @@ def _failed_charge(mail: Mail, invoice: Invoice, merchant: Merchant) -> Rendered
             asks_bank=mail.kind is MailKind.CONFIRM,
             code=None if latest is None else latest.code,
             decline_code=None if latest is None else latest.decline_code,
+            next_at=next_at,
+            until=waits_until,
+            ends=merchant.dunning.then is not LadderEnd.UNPAID,
         )
     )

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from chalicelib.domain.totals import LineTotals, Totals
     from chalicelib.services.checkouts.opening import LinkPage
     from chalicelib.web.views.invoice import PaymentRow
+    from chalicelib.web.views.pay import OwedInvoice
 
 
 def merchant_view(merchant: Merchant) -> MerchantView:
@@ -186,9 +187,13 @@ def next_amount(subscription: Subscription) -> Money:
 
 
 def shown_digest(
-    lines: tuple[LineView, ...], totals: TotalsView, merchant: Merchant, later: tuple[LaterCharge, ...]
+    lines: tuple[LineView, ...],
+    totals: TotalsView,
+    merchant: Merchant,
+    later: tuple[LaterCharge, ...],
+    also_owed: tuple[OwedInvoice, ...] = (),
 ) -> str:
-    """What a pay page says of the order, in 32 characters: its lines, its sums and the words of the consent.
+    """What a pay page says of the order, in 32 characters: its lines, its sums and what is charged besides and later.
 
     Moments count by their day in the merchant's zone, as the page shows them.
     """
@@ -196,7 +201,9 @@ def shown_digest(
         None if line.first_charge_at is None else local_date(line.first_charge_at, merchant.timezone) for line in lines
     ]
     words = consent_text(merchant.name, totals.total, later, merchant.timezone)
-    shown = ([replace(line, first_charge_at=None) for line in lines], days, totals, words)
+    shown: tuple[object, ...] = ([replace(line, first_charge_at=None) for line in lines], days, totals, words)
+    if also_owed:
+        shown = (*shown, also_owed)
     return hashlib.sha256(repr(shown).encode()).hexdigest()[:32]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any, Final, TypedDict
 
+from chalicelib.domain.billing.dunning import Dunning
 from chalicelib.domain.billing.wallclock import zone_of
 from chalicelib.domain.documents.merchants import ConnectionState, Merchant
 from chalicelib.domain.errors import TillError
@@ -22,6 +23,7 @@ class AccountChanges(TypedDict, total=False):
     statement_name: str | None
     legal_name: str | None
     address_lines: tuple[str, ...]
+    dunning: Dunning
 
 
 _WHAT_IS_MISSING: Final = {
@@ -46,6 +48,7 @@ def _(record: Merchant) -> dict[str, Any]:
         "statement_name": record.statement_name,
         "legal_name": record.legal_name,
         "address_lines": list(record.address_lines),
+        "dunning": {"days": list(record.dunning.days), "then": str(record.dunning.then)},
     }
 
 

@@ -8,6 +8,7 @@ from chalicelib.web.views.mail import (
     InvoiceMail,
     LinkPausedMail,
     ReceiptMail,
+    RecoveredMail,
     RefundMail,
     RenderedMail,
 )
@@ -35,6 +36,13 @@ def render_invoice_mail(mail: InvoiceMail, locale: str = "en") -> RenderedMail:
 def render_failed_charge_mail(mail: FailedChargeMail, locale: str = "en") -> RenderedMail:
     """The mail that asks a buyer to act on a renewal that was not paid."""
     words = failed_charges.failed_charge_words(mail, locale)
+    html = rendered("mail/failed_charge.html", mail, mail.merchant, locale, words=words)
+    return RenderedMail(words.subject, html, failed_charges.failed_charge_text(mail, words, locale))
+
+
+def render_recovered_mail(mail: RecoveredMail, locale: str = "en") -> RenderedMail:
+    """The mail that says that all is paid again."""
+    words = failed_charges.recovered_words(mail, locale)
     html = rendered("mail/failed_charge.html", mail, mail.merchant, locale, words=words)
     return RenderedMail(words.subject, html, failed_charges.failed_charge_text(mail, words, locale))
 

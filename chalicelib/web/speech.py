@@ -79,6 +79,10 @@ class Speech:
         """What pressing that button agrees to."""
         return schedule.consent_text(page.merchant.name, page.due_today, page.later_charges, self.timezone, self.locale)
 
+    def also_owed(self, page: PayPage) -> str:
+        """What else that card is charged for at once; empty for nothing."""
+        return schedule.also_owed_text(page.due_today, page.also_owed, self.locale)
+
     def pay_title(self, page: PayPage) -> str:
         """The pay page's title."""
         owed = page.billed_to is not None

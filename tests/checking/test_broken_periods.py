@@ -126,7 +126,7 @@ def test_i5_a_cancelled_subscription_needs_no_timer_and_a_term_that_is_owed_none
     shop.stripe.behave(term.method.payment_method_id, "pm_card_chargeCustomerFail")
     shop.until(at(6, 30))
     owed = shop.subscription(term.id)
-    assert (owed.status, owed.timer_at, owed.next_index) == ("past_due", None, 2)
+    assert (owed.status, owed.timer_at, owed.next_index) == ("unpaid", None, 2)
     assert wrong(shop) == set()
 
 

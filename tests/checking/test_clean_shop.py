@@ -29,7 +29,7 @@ def test_each_flow_leaves_books_that_hold(shop: Shop, flow) -> None:
 
 
 def test_a_year_of_everything_holds_at_every_step(shop: Shop) -> None:
-    good, bad = shop.subscribe(), shop.subscribe()
+    good, bad, other = shop.subscribe(), shop.subscribe(), shop.subscribe()
     declined(shop)
     paid(shop)
     term = shop.link("Course", LineItem("Fee", 3, usd(1_999)), monthly_line(number_of_payments=3))
@@ -46,6 +46,7 @@ def test_a_year_of_everything_holds_at_every_step(shop: Shop) -> None:
     shop.settle()
     assert wrong(shop) == set()
     cancel(shop.ports, shop.merchant.id, good.id, at="period_end", actor="test")
+    assert (shop.subscription(bad.id).status, shop.subscription(other.id).status) == ("paused", "active")
     cancel(shop.ports, shop.merchant.id, bad.id, at="now", actor="test")
     shop.until(at(12, 31))
     report = shop.check()

@@ -44,7 +44,7 @@ def _paid_before_it_was_told(shop: Shop, case: Case) -> None:
 
 
 def _needless_mail(shop: Shop, case: Case) -> None:
-    case.message = shop.message_about(TimerKind.SEND_MAIL, shop.mail_about(case.invoice_id, MailKind.NEEDS_YOU).id)
+    case.message = shop.message_about(TimerKind.SEND_MAIL, shop.mail_about(case.invoice_id, MailKind.RETRYING).id)
 
 
 def _receipt(shop: Shop, case: Case) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -96,7 +96,7 @@ def test_the_decline_of_a_buyers_try_does_not_end_the_schedulers_try_that_is_und
         assert charge_invoice(ports, timer) == "paid"
     paid = shop.store.get(Invoice, invoice.id)
     assert [(each.number, each.outcome) for each in paid.part.attempts] == [(1, "declined"), (2, "succeeded")]
-    assert [mail for mail in shop.store.all(Mail) if mail.kind is MailKind.NEEDS_YOU] == []
+    assert [mail for mail in shop.store.all(Mail) if mail.kind is MailKind.RETRYING] == []
     assert "subscription.past_due" not in shop.event_types()
     assert "invoice.payment_failed" not in shop.event_types()
 
@@ -116,7 +116,7 @@ def test_a_decline_that_was_told_too_early_to_be_believed_is_found_out_by_the_ne
     shop.settle()
     failed = shop.store.get(Invoice, invoice.id)
     assert [(each.number, each.outcome) for each in failed.part.attempts] == [(1, "declined")]
-    assert failed.charge_at is None
+    assert failed.charge_at == timer.due + timedelta(days=1)
     assert shop.event_types().count("invoice.payment_failed") == 1
 
 
@@ -137,4 +137,4 @@ def test_a_slow_workers_decline_does_not_end_the_try_that_its_buyer_has_begun_si
         charge_invoice(ports, timer)
     after = shop.store.get(Invoice, invoice.id)
     assert [(each.number, each.outcome) for each in after.part.attempts] == [(1, "declined"), (2, "claimed")]
-    assert [mail.kind for mail in shop.store.all(Mail)].count(MailKind.NEEDS_YOU) == 1
+    assert [mail.kind for mail in shop.store.all(Mail)].count(MailKind.RETRYING) == 1

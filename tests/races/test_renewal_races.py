@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from datetime import timedelta
 
 from chalicelib.domain.documents.invoices import Invoice
 from chalicelib.domain.documents.mails import Mail
@@ -115,9 +116,10 @@ def test_sixteen_workers_on_one_invoice_are_declined_once_and_one_mail_asks_the_
     at_once(each_thread(charging(arena, timer)))
     after = arena.ports.records.get(Invoice, invoice.id)
     assert [(each.number, each.outcome) for each in after.part.attempts] == [(1, "declined")]
-    assert after.charge_at is None
+    # One step of its ladder, a day later, whoever wrote it.
+    assert (after.charge_at, after.part.attempts[0].next_at) == (timer.due + timedelta(days=1),) * 2
     assert arena.ports.records.get(Subscription, subscription.id).past_due_invoices == (invoice.id,)
-    assert [mail.kind for mail in arena.all(Mail)].count("needs_you") == 1
+    assert [mail.kind for mail in arena.all(Mail)].count("retrying") == 1
     assert arena.event_types()["invoice.payment_failed"] == 1
     assert len(arena.charged()) == 1
 

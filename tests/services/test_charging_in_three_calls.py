@@ -256,7 +256,8 @@ def test_a_customer_that_stripe_does_not_know_any_more_is_told_like_a_decline(sh
     assert [(each.number, each.outcome, each.code) for each in after.part.attempts] == [
         (1, "declined", "resource_missing")
     ]
-    assert (after.charge_at, after.part.intent_id) == (None, None)
+    # No try comes before the end of its ladder, since only another method will help.
+    assert (after.charge_at, after.gives_up_at, after.part.intent_id) == (DUE + timedelta(days=7),) * 2 + (None,)
     assert shop.subscription(subscription.id).status == "past_due"
 
 

@@ -58,7 +58,7 @@ def pay(shop: Shop, invoice: Invoice, **changes: Any) -> Submitted:
 def test_a_declined_renewal_asks_its_buyer_by_mail_and_only_after_the_decline(shop: Shop) -> None:
     subscription, invoice = behind(shop)
     assert subscription.status == "past_due"
-    asked = [mail for mail in shop.store.all(Mail) if mail.kind is MailKind.NEEDS_YOU]
+    asked = [mail for mail in shop.store.all(Mail) if mail.kind is MailKind.RETRYING]
     assert [(mail.to, mail.about_id, mail.state) for mail in asked] == [("anna@example.com", invoice.id, "sent")]
 
 
@@ -227,7 +227,7 @@ def test_no_mail_asks_for_a_payment_that_has_been_made_meanwhile(shop: Shop) -> 
 
     _, invoice = behind(shop)
     pay(shop, invoice)
-    [mail] = [mail for mail in shop.store.all(Mail) if mail.kind is MailKind.NEEDS_YOU]
+    [mail] = [mail for mail in shop.store.all(Mail) if mail.kind is MailKind.RETRYING]
     assert compose(shop.ports, replace(mail)) is None
 
 

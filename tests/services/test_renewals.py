@@ -119,14 +119,14 @@ def test_a_declined_renewal_makes_the_subscription_past_due_and_says_so(shop: Sh
     shop.clock.set(at(2, 28))
     shop.settle()
     invoice = shop.invoices()[1]
-    assert (invoice.status, invoice.charge_at, invoice.amount_due) == ("open", None, usd(4_900))
+    assert (invoice.status, invoice.charge_at, invoice.amount_due) == ("open", at(3, 1), usd(4_900))
     [attempt] = invoice.part.attempts
     assert (attempt.outcome, attempt.decline_code) == ("declined", "generic_decline")
     behind = shop.subscription(subscription.id)
     assert (behind.status, behind.past_due_invoices) == ("past_due", (invoice.id,))
     assert "subscription.past_due" in shop.event_types()
     assert "invoice.payment_failed" in shop.event_types()
-    # Periods go on.
+    # Periods go on, and a retry after an outage that fails is the end of the ladder.
     shop.clock.set(at(3, 31, 19))
     shop.settle()
     assert len(shop.invoices()) == 3

@@ -199,7 +199,7 @@ def test_the_mail_that_says_nothing_was_charged_waits_while_somebody_is_paying(s
     from chalicelib.handlers.mail_composer import compose
 
     _, invoice = behind(shop)
-    [mail] = [mail for mail in shop.store.all(Mail) if mail.kind is MailKind.NEEDS_YOU]
+    [mail] = [mail for mail in shop.store.all(Mail) if mail.kind is MailKind.RETRYING]
     shop.stripe.fail("confirm_with_token", effect=True)
     assert pay(shop, invoice).ending is Ending.CHECKING
     with pytest.raises(MailUnavailable):

@@ -12,8 +12,10 @@ EVENT_TYPES: Final[frozenset[str]] = frozenset({
     "account.updated", "product.created", "product.updated", "price.created", "price.updated", "tax_rate.created",
     "tax_rate.updated", "customer.created", "customer.updated", "payment_link.created", "payment_link.updated",
     "checkout.started", "checkout.completed", "checkout.expired", "invoice.issued", "invoice.paid",
-    "invoice.payment_failed", "subscription.created", "subscription.activated", "subscription.updated",
-    "subscription.past_due", "subscription.recovered", "subscription.canceled", "subscription.expired",
+    "invoice.payment_failed", "invoice.overdue",
+    "subscription.created", "subscription.activated", "subscription.updated", "subscription.past_due",
+    "subscription.unpaid", "subscription.recovered", "subscription.paused", "subscription.canceled",
+    "subscription.expired",
     "payment.processing", "payment.succeeded", "payment.failed", "payment.settled",
     "refund.created", "refund.succeeded", "refund.failed",
 })  # fmt: skip

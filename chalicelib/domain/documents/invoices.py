@@ -77,8 +77,12 @@ class Invoice:
     """One invoice. `number`, `snapshot` and `issued_at` come with issuing and never change after it.
 
     `subscription_id` and `period` are set when one subscription's period is all that it bills; otherwise
-    `line_periods` tells each line's. `charge_at` is when the charge timer stands, None when no charge is to come.
-    `consent` is what the buyer who is paying it agreed to about later charges; `stripe_customer_id` whom it is paid by.
+    `line_periods` tells each line's. `charge_at` is when its timer stands, the next step of its collection: a try, the
+    end of its ladder, or the end of the day a sent one is due; None when nothing is to come.
+    `consent` is what the buyer who is paying it agreed to about later charges; `stripe_customer_id` whom it is paid by;
+    `also_charges` are the past-due invoices that their page said will be charged to the same method.
+    `ladder` are the days of its dunning, copied when it failed first; `gives_up_at` is the last of them. `asked_at` is
+    `charge_at` where somebody asked for that try and it is no step of the ladder.
     """
 
     id: str
@@ -111,6 +115,11 @@ class Invoice:
     paid_with: Method | None = None
     stripe_customer_id: str | None = None
     consent: Consent | None = None
+    also_charges: tuple[str, ...] = ()
+    failed_first_at: datetime | None = None
+    ladder: tuple[int, ...] = ()
+    gives_up_at: datetime | None = None
+    asked_at: datetime | None = None
     metadata: Mapping[str, str] = field(default_factory=dict)
     version: int = 0
 
@@ -136,6 +145,11 @@ class Invoice:
         if self.status in (InvoiceStatus.PAID, InvoiceStatus.VOID):
             return Money.zero(self.currency)
         return self.totals.total - self.paid
+
+    @property
+    def timezone(self) -> str:
+        """The zone that its days are counted in, as frozen when it was issued."""
+        return "UTC" if self.snapshot is None else self.snapshot.timezone
 
     def with_part(self, part: Part) -> Invoice:
         """With the part of that number replaced."""

@@ -7,6 +7,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
+from chalicelib.domain.billing.dunning import DEFAULT_DUNNING, Dunning
+
 
 class ConnectionState(StrEnum):
     """How far the merchant's Stripe account is."""
@@ -26,6 +28,7 @@ class Merchant:
 
     `stripe_account` is None in direct mode (the deployment's own key) and before onboarding.
     `statement_name` is what the buyer's card statement shows; `livemode` says which Stripe data belong to it.
+    `dunning` reaches invoices that fail for the first time from now on, and what becomes of those given up.
     """
 
     id: str
@@ -45,6 +48,7 @@ class Merchant:
     address_lines: tuple[str, ...] = ()
     statement_name: str | None = None
     invoice_prefix: str = "INV-"
+    dunning: Dunning = DEFAULT_DUNNING
     version: int = 0
 
     @property

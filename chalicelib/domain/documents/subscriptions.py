@@ -23,7 +23,8 @@ from chalicelib.domain.totals import Totals
 class Subscription:
     """One agreement. `next_index` is the period that will be invoiced next; `timer_at` where its timer stands.
 
-    `past_due_invoices` are the open invoices whose charge failed: the subscription is behind until it is empty.
+    `past_due_invoices` are the open invoices whose charge failed, that were not tried since it is unpaid, or that were
+    sent and are overdue: it is behind until there are none. `untried` counts those issued while it is unpaid.
     `buyer` is who agreed, by the name they gave: an address proves nobody, so nothing stored of its customer is shown.
     It is None where the merchant made the subscription: then the customer is shown as the merchant keeps it.
     `due` are the terms of invoices that are sent. `charge_not_before` keeps charges one day apart after an outage.
@@ -53,6 +54,8 @@ class Subscription:
     charge_not_before: datetime | None = None
     collection_blocked: CollectionBlock | None = None
     past_due_invoices: tuple[str, ...] = ()
+    untried: int = 0
+    paused_at: datetime | None = None
     cancel_at_period_end: bool = False
     canceled_at: datetime | None = None
     cancel_reason: str | None = None

@@ -210,7 +210,7 @@ class Attempt(TypedDict):
     at: Time
     outcome: AttemptOutcome
     decline_code: Annotated[str | None, shown("Stripe's decline code, or its error code.")]
-    next_at: Time | None
+    next_at: Annotated[Time | None, shown("When the stored method is tried again; null where it is not.")]
 
 
 class PaymentMethod(TypedDict):

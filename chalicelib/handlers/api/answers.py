@@ -11,6 +11,7 @@ from typing import Annotated, Any, Generic, Literal, TypeVar
 from typing_extensions import TypedDict  # pydantic reads typing's own from Python 3.12 on only
 
 from chalicelib.domain.billing.charges import FirstPeriod
+from chalicelib.domain.billing.dunning import LadderEnd
 from chalicelib.domain.billing.recurrence import Frequency
 from chalicelib.domain.documents.invoices import Collection, CollectionBlock, Source
 from chalicelib.domain.documents.merchants import ConnectionState
@@ -72,6 +73,13 @@ class Connection(TypedDict):
     can_payout: bool
 
 
+class Dunning(TypedDict):
+    """When a charge that failed is tried again, and what becomes of the subscription where none of the tries paid."""
+
+    days: Annotated[list[int], shown("Days after an invoice's first failure.")]
+    then: LadderEnd
+
+
 class Account(TypedDict):
     """The merchant's own profile."""
 
@@ -89,6 +97,7 @@ class Account(TypedDict):
     currency: Currency
     livemode: bool
     connection: Connection
+    dunning: Dunning
 
 
 class Product(TypedDict):

@@ -9,7 +9,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from chalicelib.domain.billing.dunning import DEFAULT_DUNNING, LAST_DAY, MOST_STEPS, Dunning, LadderEnd
 from chalicelib.domain.documents.links import AfterPayment
+from chalicelib.handlers.api.keywords import shown
 from chalicelib.handlers.api.line_bodies import Lines, OrderDiscount
 from chalicelib.handlers.api_types import (
     Body,
@@ -134,6 +136,21 @@ class CustomerUpdate(Body):
         return changes
 
 
+class DunningBody(Body):
+    """When a charge that failed is tried again, and what becomes of the subscription where none of the tries paid."""
+
+    days: Annotated[
+        list[Annotated[int, Field(ge=1, le=LAST_DAY)]],
+        Field(min_length=1, max_length=MOST_STEPS),
+        shown("Days after an invoice's first failure, each later than the one before.", examples=[[1, 3, 5, 7]]),
+    ]
+    then: Literal["unpaid", "pause", "cancel"]
+
+    def to_domain(self) -> Dunning:
+        """The setting. Raises InvalidValue for days that are not in order."""
+        return Dunning(tuple(self.days), LadderEnd(self.then))
+
+
 class AccountUpdate(Body):
     """Changes to the merchant's profile."""
 
@@ -143,10 +160,13 @@ class AccountUpdate(Body):
     statement_name: StatementName | None = None
     legal_name: Name | None = None
     address_lines: Annotated[list[Annotated[str, text(100)]], Field(max_length=6)] | None = None
+    dunning: DunningBody | None = None
 
     def to_domain(self) -> AccountChanges:
-        """The changes."""
-        given = self.given(null_means={"address_lines": ()})
+        """The changes. Raises InvalidValue."""
+        given = self.given(null_means={"address_lines": (), "dunning": DEFAULT_DUNNING})
+        if self.dunning is not None:
+            given["dunning"] = self.dunning.to_domain()
         if "address_lines" in given:
             given["address_lines"] = tuple(given["address_lines"])
         changes: AccountChanges = {}

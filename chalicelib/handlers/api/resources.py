@@ -63,6 +63,7 @@ def account_out(merchant: Merchant) -> answers.Account:
             "can_transact": merchant.can_transact,
             "can_payout": merchant.can_payout,
         },
+        "dunning": {"days": list(merchant.dunning.days), "then": merchant.dunning.then},
     }
 
 

@@ -13,7 +13,7 @@ from chalicelib.handlers.api.operations import Count, Filters, operation
 from chalicelib.handlers.api.resources import subscription_out, upcoming_out
 from chalicelib.handlers.boundary import json_api
 from chalicelib.handlers.calls import ApiCall
-from chalicelib.handlers.parsing import json_object, record_id, referred_id
+from chalicelib.handlers.parsing import json_object, optional_json_object, record_id, referred_id
 from chalicelib.services.reading import read
 from chalicelib.services.subscribing import create_subscription, preview_draft
 from chalicelib.services.subscriptions import cancel, change_metadata
@@ -119,6 +119,29 @@ def preview_subscription(call: ApiCall, subscription_id: str) -> answers.Preview
     count = _COUNT.read(call.query)
     subscription = read(call.ports, call.merchant_id, Subscription, _id(subscription_id))
     return {"data": [upcoming_out(each) for each in upcoming(subscription, count)]}
+
+
+@api.route("/v1/subscriptions/{subscription_id}/retry", methods=["POST"], content_types=[])
+@json_api(api, scope="subscriptions:write")
+@operation(
+    "retry_subscription",
+    takes="bodies.NothingBody",
+    body_optional=True,
+    refuses=("not_ready_to_transact", "payment_in_progress", "limit_reached"),
+)
+def retry_subscription(call: ApiCall, subscription_id: str) -> answers.Subscription:
+    """Charge what is past due once more.
+
+    The scheduler does so within five minutes, oldest invoice first. It is refused where nothing is past due, and for a
+    payment method that was declined for good.
+    """
+    from chalicelib.handlers.api.bodies import NothingBody
+    from chalicelib.handlers.api_types import read_body
+    from chalicelib.services.billing.retrying import retry_past_due
+
+    read_body(NothingBody, optional_json_object(call.raw_body, call.content_type))
+    wanted = _id(subscription_id)
+    return call.once(Subscription, subscription_out, lambda: retry_past_due(call.ports, call.merchant_id, wanted))
 
 
 @api.route("/v1/subscriptions/{subscription_id}/cancel", methods=["POST"], content_types=[])

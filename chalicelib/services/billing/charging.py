@@ -3,6 +3,9 @@
 One read; the one live intent made or found, unconfirmed, which moves nothing; one transaction that claims the try and
 saves the intent's id; the confirm; one transaction that writes down the outcome. Who loses the claim confirms nothing.
 The charge timer goes only with the outcome, so a death anywhere in between is found again by the next sweep.
+
+The same timer comes for the steps that charge nothing: the end of an invoice's ladder, and of the day on which one that
+was sent is due.
 """
 
 from __future__ import annotations
@@ -11,15 +14,18 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
-from chalicelib.domain.documents.invoices import CollectionBlock, Invoice
+from chalicelib.domain.documents.invoices import Collection, CollectionBlock, Invoice
 from chalicelib.domain.documents.merchants import Merchant
 from chalicelib.domain.documents.methods import StoredMethod
 from chalicelib.domain.documents.parts import AttemptOutcome, Part
 from chalicelib.domain.documents.subscriptions import Subscription
-from chalicelib.domain.documents.timers import Timer, TimerKind
+from chalicelib.domain.documents.timers import Timer
 from chalicelib.domain.machines import InvoiceStatus, PartState, SubscriptionStatus
+from chalicelib.services.billing.issuing import collection_timer
 from chalicelib.services.billing.known import Known, read_for
+from chalicelib.services.billing.ladder import fallen_behind, timers_moved, wants_try
 from chalicelib.services.billing.outcomes import apply_intent, refuse_try
+from chalicelib.services.facts import happened
 from chalicelib.services.invoices.paying import resolve_invoice
 from chalicelib.services.payments.intents import (
     KEYS_LAST,
@@ -52,9 +58,7 @@ CHALLENGE_LASTS: Final = timedelta(hours=1)
 
 def charge_timer(invoice: Invoice) -> Timer | None:
     """Where an invoice's charge timer stands."""
-    if invoice.charge_at is None:
-        return None
-    return Timer(TimerKind.CHARGE_INVOICE, invoice.id, invoice.merchant_id, invoice.charge_at)
+    return None if invoice.charge_at is None else collection_timer(invoice, invoice.charge_at)
 
 
 def charge_invoice(ports: Ports, timer: Timer) -> str:
@@ -73,6 +77,8 @@ def charge_invoice(ports: Ports, timer: Timer) -> str:
     invoice, merchant, subscription = known.invoice, known.merchant, known.subscription
     refusal = _refusal(invoice, merchant, subscription)
     try:
+        if invoice.collection is Collection.SEND:
+            return _overdue(ports, known, timer, now)
         if refusal is not None and invoice.status is InvoiceStatus.OPEN and invoice.parts and invoice.part.in_doubt:
             # Begun, and not to be gone on with: what became of it is found out, and nothing more is tried.
             invoice = _found_out(ports, merchant, invoice)
@@ -82,8 +88,11 @@ def charge_invoice(ports: Ports, timer: Timer) -> str:
                 return "under way"
         if refusal is not None or subscription is None or subscription.method is None:
             blocked = refusal if isinstance(refusal, CollectionBlock) else invoice.collection_blocked
-            commit(ports, [Update(replace(invoice, charge_at=None, collection_blocked=blocked)), DropTimer(timer)])
+            rest = replace(invoice, charge_at=None, asked_at=None, collection_blocked=blocked)
+            commit(ports, [Update(rest), DropTimer(timer)])
             return "not collected"
+        if _older_is_due(ports, known, subscription, now):
+            return "waits for an older one"
         return _charge(ports, known, subscription.method, now)
     except WriteConflict:
         # Somebody else moved this invoice on; if a charge is still wanted its timer is still there.
@@ -120,12 +129,69 @@ def _found_out(ports: Ports, merchant: Merchant, invoice: Invoice) -> Invoice:
     return forget_canceled(ports, freed, intent) if gone and intent is not None else freed
 
 
-def _charge(ports: Ports, known: Known, method: StoredMethod, now: datetime) -> str:
-    merchant, invoice = known.merchant, known.invoice
-    if invoice.part.latest is not None and invoice.part.latest.on_session:
-        invoice = resolve_invoice(ports, merchant, invoice, actor=ACTOR)
+def _older_is_due(ports: Ports, known: Known, subscription: Subscription, now: datetime) -> bool:
+    """Whether this try was asked for along with that of an older invoice, which comes first."""
+    invoice = known.invoice
+    if invoice.asked_at is None or invoice.asked_at != invoice.charge_at:
+        return False
+    older = [each for each in subscription.past_due_invoices if each < invoice.id]
+    found = ports.records.find_many([(Invoice, each) for each in older]) if older else []
+    return any(
+        each is not None and each.asked_at is not None and each.asked_at == each.charge_at and each.charge_at <= now
+        for each in found
+    )
+
+
+def _overdue(ports: Ports, known: Known, timer: Timer, now: datetime) -> str:
+    """A sent invoice whose day is over: unpaid, it is told to be overdue, and its subscription is past due."""
+    invoice, subscription = known.invoice, known.subscription
+    unpaid = _left_by_buyer(ports, known, now)
+    if unpaid is None:
+        return "with its buyer"
+    if unpaid.status is not InvoiceStatus.OPEN:
+        return "nothing to collect"
+    late = replace(unpaid, charge_at=None)
+    writes: list[Write] = [Update(late), DropTimer(timer)]
+    writes.append(happened(ports.ids, "invoice.overdue", late, now=now, actor=ACTOR))
+    if subscription is not None:
+        writes += fallen_behind(ports.ids, subscription, invoice.id, over=None, actor=ACTOR, now=now)
+    commit(ports, writes)
+    return "overdue"
+
+
+def _left_by_buyer(ports: Ports, known: Known, now: datetime) -> Invoice | None:
+    """The invoice once its buyer is known not to be paying it; None while they are, or have paid."""
+    invoice = known.invoice
+    if invoice.parts and invoice.part.latest is not None and invoice.part.latest.on_session:
+        invoice = resolve_invoice(ports, known.merchant, invoice, actor=ACTOR)
         if invoice.status is not InvoiceStatus.OPEN or invoice.part.in_doubt or _is_with_buyer(invoice, now):
-            return "with its buyer"
+            return None
+    return invoice
+
+
+def _not_tried(ports: Ports, known: Known, invoice: Invoice, now: datetime) -> str:
+    """What is due and is no try: the end of the ladder, or before it a method that was declined for good."""
+    if invoice.gives_up_at is not None and invoice.gives_up_at > now:
+        waiting = replace(invoice, charge_at=invoice.gives_up_at, asked_at=None)
+        commit(ports, [Update(waiting), *timers_moved(invoice, waiting)])
+        return "waits for another method"
+    given_up = replace(invoice, charge_at=None, asked_at=None)
+    writes: list[Write] = [Update(given_up), *timers_moved(invoice, given_up)]
+    if known.subscription is not None:
+        then = known.merchant.dunning.then
+        writes += fallen_behind(ports.ids, known.subscription, invoice.id, over=then, actor=ACTOR, now=now)
+    commit(ports, writes)
+    return "given up"
+
+
+def _charge(ports: Ports, known: Known, method: StoredMethod, now: datetime) -> str:
+    merchant = known.merchant
+    left = _left_by_buyer(ports, known, now)
+    if left is None:
+        return "with its buyer"
+    invoice = left
+    if not wants_try(invoice, method):
+        return _not_tried(ports, known, invoice, now)
     if invoice.part.intent_id is not None:
         # An intent is there already, so a run before this one may have got further than it could write down.
         intent = ports.stripe.retrieve_intent(merchant.stripe_account, invoice.part.intent_id)
@@ -138,7 +204,7 @@ def _charge(ports: Ports, known: Known, method: StoredMethod, now: datetime) -> 
     try:
         known = _claimed(ports, replace(known, invoice=invoice), method)
     except ProviderRefused as refused:
-        return _not_made(ports, invoice, refused)
+        return _not_made(ports, invoice, method, refused)
     invoice = known.invoice
     intent_id = invoice.part.intent_id
     if intent_id is None:
@@ -193,7 +259,8 @@ def _claimed(ports: Ports, known: Known, method: StoredMethod) -> Known:
         part = part.with_intent(intent_id)
         writes.append(Insert(whose))
     if not part.in_doubt:
-        part = part.claimed(ports.clock.now())
+        asked = invoice.asked_at is not None and invoice.asked_at == invoice.charge_at
+        part = part.claimed(ports.clock.now(), payment_method_id=method.payment_method_id, asked=asked)
     claimed = invoice.with_part(part)
     if claimed != invoice:
         commit(ports, [Update(claimed), *writes])
@@ -201,12 +268,13 @@ def _claimed(ports: Ports, known: Known, method: StoredMethod) -> Known:
     return replace(known, invoice=claimed, whose=whose)
 
 
-def _not_made(ports: Ports, invoice: Invoice, refused: ProviderRefused) -> str:
+def _not_made(ports: Ports, invoice: Invoice, method: StoredMethod, refused: ProviderRefused) -> str:
     """What it means that Stripe makes no intent for the stored method: a try that failed, though it never began."""
     if refused.code in OPERATORS_CODES:
         raise refused
     if not invoice.part.in_doubt:
-        claimed = invoice.with_part(invoice.part.claimed(ports.clock.now()))
+        part = invoice.part.claimed(ports.clock.now(), payment_method_id=method.payment_method_id)
+        claimed = invoice.with_part(part)
         commit(ports, [Update(claimed)])
         invoice = written(claimed)
     return _refused(ports, invoice, refused)

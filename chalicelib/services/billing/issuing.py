@@ -1,8 +1,9 @@
 """What a due subscription does: its oldest due period becomes an invoice, exactly once, in one transaction.
 
 Up to nineteen subscriptions of one merchant share a transaction: five items each and one number counter are 96 of the
-100 that a transaction may hold (AWS: TransactWriteItems). Those whose invoices are sent have six, for the mail. Timers
-that have been done go in the same transaction where there is room, which is up to sixteen; else all in one after it.
+100 that a transaction may hold (AWS: TransactWriteItems). Those whose invoices are sent have seven, for the mail and
+its timer; the invoice's own timer stands where the day ends on which it is due. Timers that have been done go in the
+same transaction where there is room, which is up to sixteen; else all in one after it.
 
 One read brings all that is needed. What comes after it builds on what was just written, under the same conditions on
 versions; only who is beaten reads again.
@@ -16,7 +17,7 @@ from datetime import date, datetime, timedelta
 from typing import Final
 
 from chalicelib.domain.billing.charges import discount_at, fees_at, period_lines
-from chalicelib.domain.billing.wallclock import local_date
+from chalicelib.domain.billing.wallclock import local_date, midnight, to_instant
 from chalicelib.domain.documents.customers import Customer
 from chalicelib.domain.documents.invoices import (
     Collection,
@@ -45,6 +46,8 @@ TOO_LATE: Final = timedelta(days=7)
 """An invoice issued later than this after its time waits for a person instead of being charged."""
 HEAVIEST: Final = 3_000_000
 """Bytes that one transaction's lines may have; all of it may have 4 MB (AWS: TransactWriteItems)."""
+MOST_UNTRIED: Final = 3
+"""Invoices issued for a subscription that is unpaid before it is paused."""
 CHARGES_APART: Final = timedelta(days=1)
 MOST_PERIODS: Final = 120
 """Periods issued for one message before the rest is left to the next: two years of weeks, and a bound on a worker."""
@@ -244,10 +247,12 @@ def _issue(
     if subscription.status is SubscriptionStatus.SCHEDULED:
         begun = subscription.moved(SubscriptionAction.ACTIVATE)
     moved = replace(begun, next_index=subscription.next_index + 1)
-    if invoice.charge_at is not None:
+    if invoice.charge_at is not None and invoice.collection is Collection.AUTOMATIC:
         moved = replace(moved, charge_not_before=invoice.charge_at + CHARGES_APART)
     if invoice.status is InvoiceStatus.PAID:
         moved = replace(moved, payments_made=moved.payments_made + 1)
+    if invoice.collection_blocked is CollectionBlock.UNPAID:
+        moved = _untried(moved, invoice.id, now)
     moved = replace(moved, timer_at=moved.acts_at)
     writes: list[Write] = [Insert(invoice), Update(moved)]
     writes.append(happened(ports.ids, "invoice.issued", invoice, now=now, actor=ACTOR))
@@ -256,19 +261,35 @@ def _issue(
     if begun.status is not subscription.status:
         before = {"status": str(subscription.status)}
         writes.append(happened(ports.ids, "subscription.activated", moved, now=now, actor=ACTOR, previous=before))
+    if moved.status is SubscriptionStatus.PAUSED:
+        before = {"status": str(begun.status)}
+        writes.append(happened(ports.ids, "subscription.paused", moved, now=now, actor=ACTOR, previous=before))
     following = billing_timer(moved)
     if following is not None:
         writes.append(SetTimer(following))
     if invoice.collection is Collection.SEND and invoice.status is InvoiceStatus.OPEN:
         writes += _sent(invoice, customer, now)
     if invoice.charge_at is not None:
-        writes.append(SetTimer(_charge_timer(invoice, invoice.charge_at)))
+        writes.append(SetTimer(collection_timer(invoice, invoice.charge_at)))
     stale = billing_timer(subscription)
     # Two timers of one time are one row, and the new one is to stand.
     return _Step(tuple(writes), moved, None if stale == following else stale, issued=True)
 
 
-def _charge_timer(invoice: Invoice, due: datetime) -> Timer:
+def _untried(subscription: Subscription, invoice_id: str, now: datetime) -> Subscription:
+    """An unpaid subscription with one more invoice that it owes; paused with the last that is issued like that."""
+    owing = replace(
+        subscription,
+        past_due_invoices=(*subscription.past_due_invoices, invoice_id),
+        untried=subscription.untried + 1,
+    )
+    if owing.untried < MOST_UNTRIED:
+        return owing
+    return replace(owing.moved(SubscriptionAction.PAUSE), paused_at=now)
+
+
+def collection_timer(invoice: Invoice, due: datetime) -> Timer:
+    """Where an invoice's timer stands for a step of its collection, with the ids that the step will need."""
     return Timer(
         TimerKind.CHARGE_INVOICE,
         invoice.id,
@@ -302,6 +323,10 @@ def _invoice(
     blocked = _block(merchant, subscription, period.invoice_at, now)
     automatic = subscription.collection is Collection.AUTOMATIC
     charged = automatic and blocked is None and bool(totals.total)
+    charge_at = max(now, subscription.charge_not_before or now) if charged else None
+    due_date = _due_date(merchant, subscription, period.invoice_at, now)
+    if not automatic and totals.total:
+        charge_at = to_instant(midnight(due_date + timedelta(days=1)), merchant.timezone)
     issued = Invoice(
         id=derived_id("inv", period.invoice_at, f"{subscription.id}#{index}"),
         merchant_id=subscription.merchant_id,
@@ -323,9 +348,9 @@ def _invoice(
             merchant.timezone,
         ),
         issued_at=now,
-        due_date=_due_date(merchant, subscription, period.invoice_at, now),
+        due_date=due_date,
         parts=(Part(1, totals.total),) if totals.total else (),
-        charge_at=max(now, subscription.charge_not_before or now) if charged else None,
+        charge_at=charge_at,
         collection_blocked=blocked if totals.total else None,
         subscription_id=subscription.id,
         period=period,
@@ -350,6 +375,8 @@ def _block(
         return None
     if subscription.method is None:
         return CollectionBlock.NO_PAYMENT_METHOD
+    if subscription.status is SubscriptionStatus.UNPAID:
+        return CollectionBlock.UNPAID
     if not merchant.can_transact:
         return CollectionBlock.DISCONNECTED
     if now - planned_at > TOO_LATE:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Final
 
+from chalicelib.domain.billing.dunning import Remedy
 from chalicelib.domain.documents.customers import Customer
 from chalicelib.domain.documents.invoices import CollectionBlock, Invoice
 from chalicelib.domain.documents.mails import Mail, MailKind
 from chalicelib.domain.documents.methods import StoredMethod
-from chalicelib.domain.documents.parts import AttemptOutcome, Part
+from chalicelib.domain.documents.parts import AttemptOutcome
 from chalicelib.domain.documents.payments import Payment
 from chalicelib.domain.documents.subscriptions import Subscription
 from chalicelib.domain.documents.timers import Timer, TimerKind
@@ -26,6 +26,14 @@ from chalicelib.domain.machines import (
     SubscriptionAction,
 )
 from chalicelib.services.billing.known import Known, read_around
+from chalicelib.services.billing.ladder import (
+    after_failure,
+    asked_for,
+    fallen_behind,
+    past_due_of,
+    remedy_after,
+    timers_moved,
+)
 from chalicelib.services.facts import happened
 from chalicelib.services.mails import queue_mail
 from chalicelib.services.payments.matching import PaymentMismatch, require_match
@@ -34,16 +42,13 @@ from chalicelib.services.payments.settling import settled_event, settlement_of
 from chalicelib.services.ports import Decline, DropTimer, Insert, Intent, IntentStatus, Ports, SetTimer, Update, Write
 from chalicelib.services.saving import commit, until_won, written
 
-AUTHENTICATION: Final = "authentication_required"
-"""Stripe's code where the bank wants the buyer to be there (docs.stripe.com/declines/codes)."""
-
 
 @dataclass(frozen=True, slots=True)
 class _Written:
-    """The invoice as it stands now, and the mail whose sending may be hurried along."""
+    """The invoice as it stands now, and the mails whose sending may be hurried along."""
 
     invoice: Invoice
-    mail: Timer | None = None
+    mails: tuple[Timer, ...] = ()
 
 
 def apply_intent(
@@ -81,8 +86,8 @@ def apply_intent(
     # Whoever is beaten has nothing in hand any more and reads.
     in_hand = [] if known is None else [known]
     done = until_won(ports, lambda: attempt(in_hand.pop() if in_hand else None))
-    if done.mail is not None:
-        queue_mail(ports, done.mail)
+    for mail in done.mails:
+        queue_mail(ports, mail)
     return done.invoice
 
 
@@ -125,6 +130,7 @@ def _book(
         amount_paid=invoice.paid + part.amount,
         paid_at=now,
         charge_at=None,
+        asked_at=None,
         collection_blocked=None,
         paid_with=None if charge is None else charge.method,
     ).moved(InvoiceAction.PAY)
@@ -146,25 +152,21 @@ def _book(
         booked_at=now,
         settlement=settlement_of(charge),
     )
-    mail = Mail(
-        id=derived_id("mail", now, f"receipt#{invoice.id}"),
-        merchant_id=invoice.merchant_id,
-        kind=MailKind.RECEIPT,
-        to=around.customer.email,
-        about_id=invoice.id,
-        due=now,
-        created_at=now,
-    )
-    mail_timer = Timer(TimerKind.SEND_MAIL, mail.id, mail.merchant_id, now)
-    writes: list[Write] = [Update(paid), Insert(payment), Insert(mail), SetTimer(mail_timer)]
+    mails = [_mail(MailKind.RECEIPT, f"receipt#{invoice.id}", paid, around.customer, now)]
+    writes: list[Write] = [Update(paid), Insert(payment)]
     if invoice.charge_at is not None:
         writes.append(DropTimer(Timer(TimerKind.CHARGE_INVOICE, invoice.id, invoice.merchant_id, invoice.charge_at)))
     writes.append(happened(ports.ids, "invoice.paid", paid, now=now, actor=actor, previous={"status": "open"}))
     writes.append(happened(ports.ids, "payment.succeeded", payment, now=now, actor=actor))
     writes += settled_event(ports.ids, payment, now=now, actor=actor)
     if subscription is not None:
-        writes += _paid_up(ports, _with_new_method(subscription, invoice, intent), invoice.id, actor, now)
-    return _Written(written(paid), mail_timer), writes
+        kept = _with_new_method(subscription, invoice, intent)
+        writes += _paid_up(ports, kept, invoice.id, actor, now)
+        if kept.method is not subscription.method:
+            writes += asked_for(past_due_of(ports, kept, invoice.also_charges), now)
+        if _recovers(kept, invoice.id):
+            mails.append(_mail(MailKind.RECOVERED, f"recovered#{invoice.id}", paid, around.customer, now))
+    return _Written(written(paid), _timers(mails)), [*writes, *_posted(mails)]
 
 
 def _with_new_method(subscription: Subscription, invoice: Invoice, intent: Intent) -> Subscription:
@@ -179,11 +181,17 @@ def _with_new_method(subscription: Subscription, invoice: Invoice, intent: Inten
     return replace(subscription, method=kept, consent=invoice.consent, collection_blocked=blocked)
 
 
+def _recovers(subscription: Subscription, invoice_id: str) -> bool:
+    """Whether nothing is past due any more once this invoice is paid."""
+    still_owed = any(each != invoice_id for each in subscription.past_due_invoices)
+    return not still_owed and SUBSCRIPTION.can(subscription.status, SubscriptionAction.RECOVER)
+
+
 def _paid_up(ports: Ports, subscription: Subscription, invoice_id: str, actor: str, now: datetime) -> list[Write]:
     still_owed = tuple(each for each in subscription.past_due_invoices if each != invoice_id)
     paid = replace(subscription, payments_made=subscription.payments_made + 1, past_due_invoices=still_owed)
-    if not still_owed and SUBSCRIPTION.can(subscription.status, SubscriptionAction.RECOVER):
-        paid = paid.moved(SubscriptionAction.RECOVER)
+    if _recovers(subscription, invoice_id):
+        paid = replace(paid.moved(SubscriptionAction.RECOVER), untried=0)
     writes: list[Write] = []
     if paid.timer_at is None and paid.acts_at is not None and (paid.is_paid_up or not paid.is_last_issued):
         # A fixed term whose last payment was owed had no end by date; now that it is paid, it has one again.
@@ -215,8 +223,8 @@ def refuse_try(ports: Ports, invoice_id: str, code: str, *, actor: str, own_try:
         return result
 
     done = until_won(ports, attempt)
-    if done.mail is not None:
-        queue_mail(ports, done.mail)
+    for mail in done.mails:
+        queue_mail(ports, mail)
     return done.invoice
 
 
@@ -230,59 +238,50 @@ def _store_failure(
     now: datetime,
 ) -> tuple[_Written, list[Write]]:
     buyer_is_there = invoice.part.latest is not None and invoice.part.latest.on_session
-    if asks_action:
-        part = invoice.part.ended(AttemptOutcome.REQUIRES_ACTION)
-    else:
-        part = invoice.part.ended(
-            AttemptOutcome.DECLINED,
-            None if decline is None else decline.code,
-            None if decline is None else decline.decline_code,
-        )
     if buyer_is_there:
         # The page tells them, and they may try another card: nothing that the schedule knows has changed.
+        part = invoice.part.ended(AttemptOutcome.REQUIRES_ACTION)
+        if not asks_action:
+            code, reason = (None, None) if decline is None else (decline.code, decline.decline_code)
+            part = invoice.part.ended(AttemptOutcome.DECLINED, code, reason)
         tried = invoice.with_part(part)
         return _Written(written(tried)), [Update(tried)]
     around = read_around(ports, invoice, known=known)
-    failed = replace(invoice.with_part(part), charge_at=None)
-    writes: list[Write] = [Update(failed)]
-    if invoice.charge_at is not None:
-        writes.append(DropTimer(Timer(TimerKind.CHARGE_INVOICE, invoice.id, invoice.merchant_id, invoice.charge_at)))
+    merchant, subscription = around.merchant, around.subscription
+    failed = after_failure(invoice, merchant, subscription, None if asks_action else decline, now)
+    writes: list[Write] = [Update(failed), *timers_moved(invoice, failed)]
     writes.append(happened(ports.ids, "invoice.payment_failed", failed, now=now, actor=actor))
-    mail = _failure_mail(around.customer, failed, part, now)
-    mail_timer = None
-    if mail is not None:
-        mail_timer = Timer(TimerKind.SEND_MAIL, mail.id, mail.merchant_id, mail.due)
-        writes += [Insert(mail), SetTimer(mail_timer)]
-    subscription = around.subscription
-    if subscription is not None and invoice.id not in subscription.past_due_invoices:
-        writes += _fall_behind(ports, subscription, invoice.id, actor, now)
-    return _Written(written(failed), mail_timer), writes
+    mails = [] if around.customer is None else [_failure_mail(around.customer, failed, now)]
+    if subscription is not None:
+        over = merchant.dunning.then if failed.charge_at is None else None
+        writes += fallen_behind(ports.ids, subscription, invoice.id, over=over, actor=actor, now=now)
+    return _Written(written(failed), _timers(mails)), [*writes, *_posted(mails)]
 
 
-def _failure_mail(customer: Customer | None, failed: Invoice, part: Part, now: datetime) -> Mail | None:
-    """The mail that asks the buyer to act, written with the failure it tells of, so never before it is known."""
-    latest = part.latest
-    if customer is None or latest is None:
-        return None
-    asks_bank = AUTHENTICATION in (latest.code, latest.decline_code) or latest.outcome is AttemptOutcome.REQUIRES_ACTION
+def _failure_mail(customer: Customer, failed: Invoice, now: datetime) -> Mail:
+    """The mail about a failure, written with what it tells of, so never before it is known."""
+    latest = failed.part.attempts[-1]
+    kind = MailKind.RETRYING
+    if latest.next_at is None:
+        kind = MailKind.CONFIRM if remedy_after(latest) is Remedy.AUTHENTICATION else MailKind.NEEDS_YOU
+    return _mail(kind, f"failed#{failed.id}#{latest.number}", failed, customer, now)
+
+
+def _mail(kind: MailKind, what: str, invoice: Invoice, customer: Customer, now: datetime) -> Mail:
     return Mail(
-        id=derived_id("mail", now, f"failed#{failed.id}#{latest.number}"),
-        merchant_id=failed.merchant_id,
-        kind=MailKind.CONFIRM if asks_bank else MailKind.NEEDS_YOU,
+        id=derived_id("mail", now, what),
+        merchant_id=invoice.merchant_id,
+        kind=kind,
         to=customer.email,
-        about_id=failed.id,
+        about_id=invoice.id,
         due=now,
         created_at=now,
     )
 
 
-def _fall_behind(ports: Ports, subscription: Subscription, invoice_id: str, actor: str, now: datetime) -> list[Write]:
-    owing = replace(subscription, past_due_invoices=(*subscription.past_due_invoices, invoice_id))
-    if not SUBSCRIPTION.can(subscription.status, SubscriptionAction.FALL_BEHIND):
-        return [Update(owing)]
-    behind = owing.moved(SubscriptionAction.FALL_BEHIND)
-    previous = {"status": str(subscription.status)}
-    return [
-        Update(behind),
-        happened(ports.ids, "subscription.past_due", behind, now=now, actor=actor, previous=previous),
-    ]
+def _timers(mails: Sequence[Mail]) -> tuple[Timer, ...]:
+    return tuple(Timer(TimerKind.SEND_MAIL, mail.id, mail.merchant_id, mail.due) for mail in mails)
+
+
+def _posted(mails: Sequence[Mail]) -> list[Write]:
+    return [*(Insert(mail) for mail in mails), *(SetTimer(timer) for timer in _timers(mails))]

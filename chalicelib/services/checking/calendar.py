@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from calendar import monthrange
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -55,6 +55,17 @@ def _start(epoch: Epoch, index: int) -> datetime:
         year, month = year + 1, month - 12
     day = min(epoch.day, monthrange(year, month)[1])
     return _instant(epoch.wall_clock.replace(year=year, month=month, day=day), epoch.zone)
+
+
+def days_later(instant: datetime, days: int, zone: str) -> datetime:
+    """So many days after an instant, when clocks in the zone show the same time again (to the second)."""
+    shown = instant.astimezone(ZoneInfo(zone)).replace(tzinfo=None, fold=0, microsecond=0)
+    return _instant(shown + timedelta(days=days), zone)
+
+
+def end_of_day(day: date, zone: str) -> datetime:
+    """When a day is over in the zone."""
+    return _instant(datetime(day.year, day.month, day.day) + timedelta(days=1), zone)  # noqa: DTZ001 - a wall clock
 
 
 def _instant(wall: datetime, zone: str) -> datetime:

@@ -112,13 +112,17 @@ def _due(books: Books, record: Record) -> set[str]:
             return {"refund.created"} | done | _when(given_up, "refund.failed")
         case Subscription():
             first = [each for each in books.billed_of.get(record.id, ()) if each.period.index == 0]
+            is_paused = record.status is SubscriptionStatus.PAUSED
             begun_later = any(each.invoice.source is Source.SUBSCRIPTION for each in first)
             return (
                 {"subscription.created"}
                 | _when(begun_later, "subscription.activated")
                 | _when(record.status is SubscriptionStatus.CANCELED, "subscription.canceled")
                 | _when(record.status is SubscriptionStatus.EXPIRED, "subscription.expired")
-                | _when(bool(record.past_due_invoices), "subscription.past_due")
+                # One that was paused before anything of it failed has not fallen behind by that.
+                | _when(bool(record.past_due_invoices) and not is_paused, "subscription.past_due")
+                | _when(record.status is SubscriptionStatus.UNPAID, "subscription.unpaid")
+                | _when(is_paused, "subscription.paused")
             )
         case _:
             return set()

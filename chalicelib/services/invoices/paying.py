@@ -20,6 +20,7 @@ from chalicelib.domain.documents.parts import AttemptOutcome
 from chalicelib.domain.documents.subscriptions import Subscription
 from chalicelib.domain.errors import NotFound
 from chalicelib.domain.machines import InvoiceStatus, PartState
+from chalicelib.services.billing.ladder import past_due_of
 from chalicelib.services.billing.outcomes import apply_intent
 from chalicelib.services.checkouts.submit import CARD_AGAIN, MOST_TRIES, NOT_STARTED, PAUSE, Ending, Submitted
 from chalicelib.services.limits.addresses import TooManyTries, commit_try
@@ -44,11 +45,15 @@ ACTOR: Final = "buyer"
 
 @dataclass(frozen=True, slots=True)
 class InvoiceView:
-    """An issued invoice with who sent it and the subscription it bills; None where it bills none, or several."""
+    """An issued invoice with who sent it and the subscription it bills; None where it bills none, or several.
+
+    `past_due` are the subscription's other invoices that the method which pays this one is charged for as well.
+    """
 
     merchant: Merchant
     invoice: Invoice
     subscription: Subscription | None
+    past_due: tuple[Invoice, ...] = ()
 
     @property
     def charged_later(self) -> Subscription | None:
@@ -97,7 +102,11 @@ def open_invoice(ports: Ports, merchant_slug: str, invoice_id: str, secret: str)
     subscription = None
     if invoice.subscription_id is not None and invoice.status is InvoiceStatus.OPEN:
         subscription = ports.records.find(Subscription, invoice.subscription_id)
-    return InvoiceView(merchant, invoice, subscription)
+    view = InvoiceView(merchant, invoice, subscription)
+    if view.charged_later is None or not view.payable:
+        return view
+    others = [each for each in view.charged_later.past_due_invoices if each != invoice.id]
+    return replace(view, past_due=tuple(past_due_of(ports, view.charged_later, others)))
 
 
 def pay_invoice(ports: Ports, request: PayInvoice) -> Submitted:
@@ -182,6 +191,7 @@ def _pay(ports: Ports, view: InvoiceView, request: PayInvoice) -> Submitted:
     invoice = replace(
         view.invoice.with_part(view.invoice.part.claimed(now, on_session=True)),
         consent=None if words is None else Consent(now, words, request.address),
+        also_charges=() if words is None else tuple(each.id for each in view.past_due),
     )
     commit_try(
         ports,

@@ -51,6 +51,8 @@ class FailedChargeMail:
     """A renewal that could not be charged. `asks_bank`: the buyer's bank wants them to approve it.
 
     `code` and `decline_code` are Stripe's. `pay_url` is the invoice's pay page. All addresses are absolute.
+    `next_at` is when it is tried again, None where it is not; then `until` is the last day to pay it, and `ends` says
+    that the subscription is over or paused after that.
     """
 
     merchant: MerchantView
@@ -63,6 +65,21 @@ class FailedChargeMail:
     asks_bank: bool = False
     code: str | None = None
     decline_code: str | None = None
+    next_at: datetime | None = None
+    until: datetime | None = None
+    ends: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RecoveredMail:
+    """Nothing of a subscription is past due any more. `amount` is what was paid last; `invoice_url` is absolute."""
+
+    merchant: MerchantView
+    amount: Money
+    at: datetime
+    email: str
+    invoice_url: str
+    invoice_number: str
 
 
 @dataclass(frozen=True, slots=True)

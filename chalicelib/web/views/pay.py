@@ -44,13 +44,21 @@ class PaidBefore:
 
 
 @dataclass(frozen=True, slots=True)
+class OwedInvoice:
+    """Another invoice that is past due."""
+
+    number: str
+    amount: Money
+
+
+@dataclass(frozen=True, slots=True)
 class PayPage:
     """A link's page, which is its checkout too.
 
     `title` names what is sold. `due_today` is the amount of the button and of `totals.total`.
     `post_url` takes the form; `checking_url` is where a lost answer leads. `nonce` is the one in the page's headers.
     A pause after too many tries is a `decline` too: `words.too_many_tries_words`. `changed` and `timed_out` say why
-    a press led back here.
+    a press led back here. `also_owed` are the invoices that the card which pays this one is charged for as well.
     """
 
     merchant: MerchantView
@@ -72,3 +80,4 @@ class PayPage:
     timed_out: bool = False
     paid_before: PaidBefore | None = None
     billed_to: str | None = None
+    also_owed: tuple[OwedInvoice, ...] = ()

@@ -5,17 +5,19 @@ All of them say amount, rhythm, first date and end, in that order, from the same
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from chalicelib.domain.billing.recurrence import Frequency, Recurrence
+from chalicelib.domain.money.amounts import Money
 from chalicelib.web.formatting import NBSP, format_date, format_dates, format_money, format_number, isolate
 
 if TYPE_CHECKING:
     from chalicelib.domain.billing.stretches import Stretch
-    from chalicelib.domain.money.amounts import Money
     from chalicelib.web.views.common import LaterCharge
+    from chalicelib.web.views.pay import OwedInvoice
 
 CONSENT_VERSION: Final = "2027-02"
 """Which wording of the consent was shown; change it with the words of `consent_text`."""
@@ -247,6 +249,15 @@ def consent_text(
         parts.append((bold, ending + ("." if last else "; and " if index == len(charges) - 2 else "; ")))
     before = f"By {act} you agree that {isolate(merchant_name)} stores this payment method and charges it "
     return ConsentText(before, tuple(parts), " You can cancel at any time by the link in each receipt.")
+
+
+def also_owed_text(amount: Money, owed: Sequence[OwedInvoice], locale: str = "en") -> str:
+    """What is charged right after this payment, to the same method, and what all of it comes to; empty for nothing."""
+    if not owed:
+        return ""
+    each = _joined([f"{invoice.number} {format_money(invoice.amount, locale)}" for invoice in owed])
+    total = Money.total([amount, *(invoice.amount for invoice in owed)], amount.currency)
+    return f"It is also charged now for what is past due: {each}. Together: {format_money(total, locale)}."
 
 
 def _joined(parts: list[str]) -> str:
