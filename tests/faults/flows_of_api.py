@@ -37,7 +37,7 @@ def _made(shop: Shop, case: Case) -> None:
     create_subscription(shop.world.ports, shop.merchant.id, case.customer_id, _SENT, actor="test")
 
 
-def _begun(shop: Shop) -> Case:
+def begun(shop: Shop) -> Case:
     """A subscription whose first period is due and not issued yet."""
     case = _customer(shop)
     _made(shop, case)
@@ -83,7 +83,7 @@ FLOWS = (
     ),
     Flow(
         "issue of what is sent",
-        _begun,
+        begun,
         steps.work,
         ready=(_to_issue,),
         again=steps.message_again,

@@ -6,11 +6,11 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.faults import flows_of_api, flows_of_clock, flows_of_mail
+from tests.faults import flows_of_api, flows_of_clock, flows_of_dunning, flows_of_mail
 from tests.faults.matrix import Matrix, Way, ways
 from tests.faults.world import World
 
-FLOWS = (*flows_of_clock.FLOWS, *flows_of_mail.FLOWS, *flows_of_api.FLOWS)
+FLOWS = (*flows_of_clock.FLOWS, *flows_of_dunning.FLOWS, *flows_of_mail.FLOWS, *flows_of_api.FLOWS)
 ROOMS = ("billing", "invoices", "mails.py", "subscribing.py")
 _REFUSED = "Stripe refuses a stored method for good (tests/services)"
 ELSEWHERE = {

@@ -36,6 +36,9 @@ REPORTS = ("tests/services/test_refund_reports.py",)
 SUMS = ("tests/domain/test_refund_sums.py",)
 STORE = ("tests/contract", "tests/storage/test_dynamodb_local.py", "tests/storage/test_races.py")
 
+LADDER = ("tests/services/test_dunning_ladder.py",)
+PAST_DUE = ("tests/services/test_past_due.py",)
+
 KEYED = ("tests/services/test_keyed_calls.py",)
 
 _IDEMPOTENCY = "chalicelib/services/idempotency.py"
@@ -44,6 +47,9 @@ _SUBMIT = "chalicelib/services/checkouts/submit.py"
 _ISSUING = "chalicelib/services/billing/issuing.py"
 _CHARGING = "chalicelib/services/billing/charging.py"
 _KNOWN = "chalicelib/services/billing/known.py"
+_DUNNING = "chalicelib/domain/billing/dunning.py"
+_LADDER = "chalicelib/services/billing/ladder.py"
+_RETRYING = "chalicelib/services/billing/retrying.py"
 _OUTCOMES = "chalicelib/services/billing/outcomes.py"
 _INTENTS = "chalicelib/services/payments/intents.py"
 _SUBSCRIBING = "chalicelib/services/subscribing.py"
@@ -264,7 +270,7 @@ GUARDS: tuple[Guard, ...] = (
     Guard(
         "the scheduler waits for a buyer who is paying",
         _CHARGING,
-        "if invoice.part.latest is not None and invoice.part.latest.on_session:",
+        "if invoice.parts and invoice.part.latest is not None and invoice.part.latest.on_session:",
         "if False:",
         PAYING,
     ),
@@ -290,6 +296,129 @@ GUARDS: tuple[Guard, ...] = (
         (*RENEW, "tests/services/test_review_cases.py"),
     ),
     Guard("a failed try of the buyer's changes no subscription", _OUTCOMES, "if buyer_is_there:", "if False:", PAYING),
+    # --- dunning
+    Guard("advice not to try again is heeded", _DUNNING, 'ADVICE.get(advice_code or "") is', "None is", LADDER),
+    Guard(
+        "a hard decline leads to no try",
+        _DUNNING,
+        "if remedy is Remedy.RETRY and within_limits(",
+        "if within_limits(",
+        LADDER,
+    ),
+    Guard(
+        "a step is after the failure that leads to it",
+        _DUNNING,
+        "next(step for step in ladder if step > now)",
+        "ladder[0]",
+        LADDER,
+    ),
+    Guard("the ladder has an end", _DUNNING, "if now >= ladder[-1]:", "if False:", LADDER),
+    Guard(
+        "the networks' limit",
+        _DUNNING,
+        "return len(recent) < LIMITS.get(",
+        "return True or len(recent) < LIMITS.get(",
+        PAST_DUE,
+    ),
+    Guard(
+        "an invoice's ladder begins with its first failure",
+        _LADDER,
+        "first, days = invoice.failed_first_at or now,",
+        "first, days = now,",
+        LADDER,
+    ),
+    Guard(
+        "an invoice keeps the ladder that it began with",
+        _LADDER,
+        "invoice.ladder or merchant.dunning.days",
+        "merchant.dunning.days",
+        LADDER,
+    ),
+    Guard(
+        "the next step's timer is written with the failure",
+        _LADDER,
+        "writes.append(SetTimer(collection_timer(after, after.charge_at)))",
+        "pass",
+        LADDER,
+    ),
+    Guard(
+        "a method declined for good is not tried again",
+        _LADDER,
+        "if is_barred(part, method):\n        return False",
+        "pass",
+        LADDER,
+    ),
+    Guard(
+        "what is due at the end of the ladder is no try",
+        _LADDER,
+        "return failure is None or invoice.charge_at in (invoice.asked_at, failure.next_at)",
+        "return True",
+        LADDER,
+    ),
+    Guard(
+        "nothing of an ended subscription is tried again",
+        _LADDER,
+        "if subscription is None or subscription.has_ended:",
+        "if subscription is None:",
+        ("tests/services/test_review_cases.py", *LADDER),
+    ),
+    Guard(
+        "a paused subscription has no timer",
+        _LADDER,
+        "moved = replace(moved, paused_at=now, timer_at=None)",
+        "moved = replace(moved, paused_at=now)",
+        LADDER,
+    ),
+    Guard(
+        "an unpaid subscription's invoices are not tried",
+        _ISSUING,
+        "if subscription.status is SubscriptionStatus.UNPAID:",
+        "if False:",
+        LADDER,
+    ),
+    Guard("after three of them it is paused", _ISSUING, "if owing.untried < MOST_UNTRIED:", "if True:", LADDER),
+    Guard(
+        "a new method is charged for exactly what its page listed",
+        _OUTCOMES,
+        "past_due_of(ports, kept, invoice.also_charges)",
+        "past_due_of(ports, kept, kept.past_due_invoices)",
+        PAST_DUE,
+    ),
+    Guard(
+        "the oldest is charged first",
+        _CHARGING,
+        "if _older_is_due(ports, known, subscription, now):",
+        "if False:",
+        PAST_DUE,
+    ),
+    Guard(
+        "no retry by hand after a hard decline",
+        _RETRYING,
+        "if not is_barred(invoice.part, method)]",
+        "if True]",
+        PAST_DUE,
+    ),
+    Guard(
+        "no retry by hand while it is being paid",
+        _LADDER,
+        "and not invoice.part.in_doubt\n",
+        "\n",
+        PAST_DUE,
+    ),
+    Guard(
+        "the whole of the due day is the buyer's",
+        _ISSUING,
+        "midnight(due_date + timedelta(days=1))",
+        "midnight(due_date)",
+        PAST_DUE,
+    ),
+    Guard(
+        "an old try in doubt is not told by the decline before it",
+        _CHARGING,
+        "if not _was_not_tried(invoice.part, intent):\n                return",
+        "if True:\n                return",
+        LADDER,
+    ),
     # --- what a merchant makes
     Guard(
         "no day before the agreement is billed",

@@ -126,9 +126,10 @@ def test_a_renewal_that_fails_is_mended_on_the_invoices_page_with_another_card(
     [subscription] = api.all("/subscriptions")
     assert subscription["status"] == "past_due"
     mail = control.mail()[-1]
-    assert mail["subject"] == "Action needed: $49.00 to Pinewood Studio"
+    assert mail["subject"] == "Payment of $49.00 to Pinewood Studio did not go through"
     assert "You have not been charged." in mail["text"]
-    found = re.search(r"Replace card and pay: (http\S+/pay)", mail["text"])
+    assert "We will try again on 1 March 2027." in mail["text"].replace("\u00a0", " ")
+    found = re.search(r"Replace card: (http\S+/pay)", mail["text"])
     assert found is not None
 
     phone.goto(found[1])

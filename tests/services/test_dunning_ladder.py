@@ -16,7 +16,7 @@ from chalicelib.domain.documents.mails import Mail, MailKind
 from chalicelib.domain.documents.subscriptions import Subscription
 from chalicelib.services.account import update_account
 from chalicelib.services.billing.charging import charge_invoice, charge_timer
-from chalicelib.services.ports import ProviderRefused
+from chalicelib.services.ports import ProviderRefused, SetTimer
 from chalicelib.services.subscriptions import cancel
 from tests.services.shop import Shop, usd
 from tests.services.test_invoice_paying import pay
@@ -411,3 +411,52 @@ def test_an_invoice_of_before_the_ladder_is_left_as_it_is(shop: Shop) -> None:
     retry_past_due(shop.ports, shop.merchant.id, subscription.id)
     shop.settle()
     assert (owed(shop).status, shop.subscription(subscription.id).status) == ("paid", "active")
+
+
+def test_a_try_whose_key_stripe_forgot_is_made_anew_and_not_told_by_the_decline_before_it(shop: Shop) -> None:
+    subscription = fails(shop)
+    shop.until(LADDER[0] - timedelta(seconds=1))
+    behave(shop, subscription, "pm_card_visa")
+    shop.clock.set(LADDER[0])
+    shop.stripe.fail("confirm_off_session", effect=False)
+    shop.run()
+    assert owed(shop).part.in_doubt
+    # A day later the intent still shows the decline of the first try, and the second's key is forgotten.
+    shop.clock.set(LADDER[0] + timedelta(hours=25))
+    shop.settle()
+    invoice = owed(shop)
+    assert [str(attempt.outcome) for attempt in invoice.part.attempts] == ["declined", "abandoned", "succeeded"]
+    assert shop.event_types().count("invoice.payment_failed") == 1
+    assert len(shop.succeeded()) == len(shop.payments()) == 2
+
+
+def test_a_method_declined_for_good_is_not_tried_even_where_a_try_is_due(shop: Shop) -> None:
+    fails(shop, LOST)
+    shop.until(DUE)
+    waiting = owed(shop)
+    asked = replace(waiting, charge_at=DUE, asked_at=DUE)
+    old, new = charge_timer(waiting), charge_timer(asked)
+    assert old is not None
+    assert new is not None
+    shop.store.lose(old)
+    shop.store.overwrite(asked)
+    shop.store.commit("by hand", [SetTimer(new)])
+    assert charge_invoice(shop.ports, new) == "waits for another method"
+    after = owed(shop)
+    assert (after.charge_at, after.asked_at, len(after.part.attempts)) == (LADDER[-1], None, 1)
+    assert len(shop.stripe.calls_of("confirm_off_session")) == 1
+
+
+def test_a_decline_that_is_heard_of_after_a_cancellation_begins_no_ladder(shop: Shop) -> None:
+    subscription = fails(shop)
+    shop.clock.set(DUE)
+    shop.run()
+    shop.stripe.fail("confirm_off_session", effect=True)
+    shop.run()
+    assert owed(shop).part.in_doubt
+    ended = cancel(shop.ports, shop.merchant.id, subscription.id, at="now", actor="test")
+    shop.settle()
+    assert tries(owed(shop)) == [(DUE, "declined", None)]
+    assert owed(shop).charge_at is None
+    assert shop.subscription(subscription.id) == ended
+    assert [timer for timer in shop.store.timers if timer.record_id == owed(shop).id] == []

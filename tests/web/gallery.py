@@ -110,6 +110,15 @@ def exhibits() -> dict[str, Exhibit]:
     found["mail-invoice"] = Exhibit(
         render_mails.render_invoice_mail(samples.INVOICE_MAIL).html, PageKind.PLAIN, mail=True
     )
+    failed = {
+        "mail-retrying": samples.RETRYING_MAIL,
+        "mail-needs-you": samples.FAILED_MAIL,
+        "mail-confirm": samples.CONFIRM_MAIL,
+    }
+    for name, mail_about in failed.items():
+        found[name] = Exhibit(render_mails.render_failed_charge_mail(mail_about).html, PageKind.PLAIN, mail=True)
+    recovered = render_mails.render_recovered_mail(samples.RECOVERED_MAIL)
+    found["mail-recovered"] = Exhibit(recovered.html, PageKind.PLAIN, mail=True)
     found["mail-refund"] = Exhibit(render_mails.render_refund_mail(samples.REFUND_MAIL).html, PageKind.PLAIN, mail=True)
     for name, news in samples.SUBSCRIPTION_MAILS.items():
         html = render_mails.render_subscription_mail(news).html

@@ -10,6 +10,7 @@ from chalicelib.domain.billing.recurrence import Frequency, Recurrence, Start, S
 from chalicelib.domain.money.amounts import Money
 from chalicelib.handlers.api.openapi.document import document
 from chalicelib.handlers.api.openapi.reference import reference_page
+from chalicelib.web.views.mail import FailedChargeMail, RecoveredMail
 from chalicelib.web.views.reference import ReferencePage
 from chalicelib.web.views.subscription_mail import SubscriptionMail, SubscriptionNews
 from chalicelib.web.words import decline_words
@@ -400,6 +401,28 @@ SUBSCRIPTION_MAILS = {
     "paused": replace(UPCOMING_MAIL, news=SubscriptionNews.PAUSED, amount=None),
     "paused-open": replace(UPCOMING_MAIL, news=SubscriptionNews.PAUSED, amount=None, at=None),
 }
+FAILED_MAIL = FailedChargeMail(
+    merchant=STUDIO,
+    amount=usd(4900),
+    at=at(2027, 4, 14),
+    email="anna@example.com",
+    pay_url="https://pay.example/invoice/pinewood-studio/01J/pay",
+    invoice_url="https://pay.example/invoice/pinewood-studio/01J",
+    invoice_number="INV-0002",
+    code="card_declined",
+    decline_code="insufficient_funds",
+    until=at(2027, 4, 21),
+)
+RETRYING_MAIL = replace(FAILED_MAIL, next_at=at(2027, 4, 17), until=None)
+CONFIRM_MAIL = replace(FAILED_MAIL, asks_bank=True)
+RECOVERED_MAIL = RecoveredMail(
+    merchant=STUDIO,
+    amount=usd(4900),
+    at=at(2027, 4, 17),
+    email="anna@example.com",
+    invoice_url="https://pay.example/invoice/pinewood-studio/01J",
+    invoice_number="INV-0002",
+)
 LONG_MAIL = replace(
     CART_MAIL,
     merchant=LONG.merchant,

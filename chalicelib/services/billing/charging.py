@@ -197,10 +197,16 @@ def _charge(ports: Ports, known: Known, method: StoredMethod, now: datetime) -> 
         intent = ports.stripe.retrieve_intent(merchant.stripe_account, invoice.part.intent_id)
         if intent.status is IntentStatus.CANCELED:
             invoice = forget_canceled(ports, invoice, intent)
-        elif not _may_confirm(intent) or (
-            invoice.part.in_doubt and _is_old(invoice, now) and intent.decline is not None
-        ):
+        elif not _may_confirm(intent):
             return _told(ports, invoice, intent)
+        elif invoice.part.in_doubt and _is_old(invoice, now) and intent.decline is not None:
+            if not _was_not_tried(invoice.part, intent):
+                return _told(ports, invoice, intent)
+            # The decline may be that of a try before, and the key of this one is forgotten: whatever became of it, no
+            # money was taken, so the step of the ladder is made by a new one.
+            freed = invoice.with_part(invoice.part.ended(AttemptOutcome.ABANDONED))
+            commit(ports, [Update(freed)])
+            invoice = written(freed)
     try:
         known = _claimed(ports, replace(known, invoice=invoice), method)
     except ProviderRefused as refused:

@@ -26,7 +26,7 @@ def failed_charge_words(mail: FailedChargeMail, locale: str = "en") -> MailWords
     elif mail.next_at is not None:
         # The day alone, without its year, as the first of two days in one year is written.
         short = format_dates((mail.next_at, mail.next_at), zone, locale)[0]
-        subject = subject_of(f"Your payment of {amount} to ", mail.merchant.name, " did not go through")
+        subject = _not_through(amount, mail.merchant.name)
         preheader, what, button = (
             f"We try again on {short}, or fix it now",
             "Payment that did not go through",
@@ -54,6 +54,13 @@ def failed_charge_words(mail: FailedChargeMail, locale: str = "en") -> MailWords
         help="Questions? Just reply to this mail.",
         why=f"You get this mail because a subscription of {mail.email} at {name} could not be charged.",
     )
+
+
+def _not_through(amount: str, name: str) -> str:
+    """A word less where that leaves the whole name in its place."""
+    after = " did not go through"
+    whole = subject_of(f"Your payment of {amount} to ", name, after)
+    return whole if name in whole else subject_of(f"Payment of {amount} to ", name, after)
 
 
 def recovered_words(mail: RecoveredMail, locale: str = "en") -> MailWords:
