@@ -19,6 +19,7 @@ ELSEWHERE = {
     "invoices/paying.py _abandon.attempt: commit": "a try that did nothing (tests/services/test_invoice_paying.py)",
     "billing/charging.py _charge: commit": "a method replaced between two tries (tests/services)",
     "billing/charging.py _not_made: commit": _REFUSED,
+    "billing/charging.py _not_tried: commit": "a method declined for good (tests/services/test_dunning_ladder.py)",
     "subscribing.py preview_draft: ports.records.get": "a look that changes nothing",
     "invoices/paying.py _confirmed: ports.stripe.create_customer": "a buyer without any stored method (tests/services)",
 }

@@ -297,7 +297,13 @@ GUARDS: tuple[Guard, ...] = (
     ),
     Guard("a failed try of the buyer's changes no subscription", _OUTCOMES, "if buyer_is_there:", "if False:", PAYING),
     # --- dunning
-    Guard("advice not to try again is heeded", _DUNNING, 'ADVICE.get(advice_code or "") is', "None is", LADDER),
+    Guard(
+        "advice not to try again is heeded",
+        _DUNNING,
+        'ADVICE.get(advice_code or "") is',
+        "None is",
+        ("tests/domain/test_dunning.py",),
+    ),
     Guard(
         "a hard decline leads to no try",
         _DUNNING,

@@ -205,6 +205,14 @@ def test_a_bank_that_wants_its_buyer_is_not_asked_again_and_the_same_intent_is_c
     assert [timer.kind for timer in shop.store.timers if timer.record_id == invoice.id] == []
 
 
+def test_a_bank_that_never_gets_its_answer_is_not_asked_at_the_deadline_either(shop: Shop) -> None:
+    subscription = fails(shop, ASKS_BANK)
+    shop.until(LADDER[-1])
+    assert (tries(owed(shop)), owed(shop).charge_at) == ([(DUE, "declined", None)], None)
+    assert shop.subscription(subscription.id).status == "unpaid"
+    assert len(shop.stripe.calls_of("confirm_off_session")) == 1
+
+
 def test_a_method_that_is_gone_at_stripe_waits_for_another_one(shop: Shop) -> None:
     shop.subscribe()
     shop.settle()
