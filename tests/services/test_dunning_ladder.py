@@ -325,6 +325,9 @@ def test_the_ladder_over_the_subscription_is_cancelled_where_the_merchant_says_s
     )
     assert told(shop)[-2:] == ["subscription.past_due", "subscription.canceled"]
     assert (len(shop.invoices()), shop.store.timers) == (2, [])
+    assert [str(mail.kind) for mail in shop.store.all(Mail) if mail.about_id == subscription.id] == [
+        "subscription_canceled"
+    ]
 
 
 def test_an_unpaid_subscription_has_three_more_invoices_that_are_not_tried_and_is_paused_then(shop: Shop) -> None:

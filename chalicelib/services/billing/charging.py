@@ -154,7 +154,7 @@ def _overdue(ports: Ports, known: Known, timer: Timer, now: datetime) -> str:
     writes: list[Write] = [Update(late), DropTimer(timer)]
     writes.append(happened(ports.ids, "invoice.overdue", late, now=now, actor=ACTOR))
     if subscription is not None:
-        writes += fallen_behind(ports.ids, subscription, invoice.id, over=None, actor=ACTOR, now=now)
+        writes += fallen_behind(ports.ids, subscription, known.customer, invoice.id, over=None, actor=ACTOR, now=now)
     commit(ports, writes)
     return "overdue"
 
@@ -179,7 +179,9 @@ def _not_tried(ports: Ports, known: Known, invoice: Invoice, now: datetime) -> s
     writes: list[Write] = [Update(given_up), *timers_moved(invoice, given_up)]
     if known.subscription is not None:
         then = known.merchant.dunning.then
-        writes += fallen_behind(ports.ids, known.subscription, invoice.id, over=then, actor=ACTOR, now=now)
+        writes += fallen_behind(
+            ports.ids, known.subscription, known.customer, invoice.id, over=then, actor=ACTOR, now=now
+        )
     commit(ports, writes)
     return "given up"
 

@@ -8,7 +8,9 @@ from datetime import datetime
 from typing import Final
 
 from chalicelib.domain.billing.dunning import LadderEnd, Remedy, next_step, remedy_of, steps, within_limits
+from chalicelib.domain.documents.customers import Customer
 from chalicelib.domain.documents.invoices import Invoice
+from chalicelib.domain.documents.mails import MailKind
 from chalicelib.domain.documents.merchants import Merchant
 from chalicelib.domain.documents.methods import StoredMethod
 from chalicelib.domain.documents.parts import Attempt, AttemptOutcome, Part
@@ -17,6 +19,8 @@ from chalicelib.domain.machines import SUBSCRIPTION, InvoiceStatus, PartState, S
 from chalicelib.services.billing.issuing import billing_timer, collection_timer
 from chalicelib.services.facts import happened
 from chalicelib.services.ports import Decline, DropTimer, Ids, Ports, SetTimer, Update, Write
+from chalicelib.services.telling import mail_about
+from chalicelib.services.telling import told as mail_written
 
 MOST_ASKED: Final = 25
 """Invoices whose charge is asked for at once: three items each beside a booking stay below the 100 of a transaction."""
@@ -116,11 +120,18 @@ def timers_moved(before: Invoice, after: Invoice) -> list[Write]:
 
 
 def fallen_behind(
-    ids: Ids, subscription: Subscription, invoice_id: str, *, over: LadderEnd | None, actor: str, now: datetime
+    ids: Ids,
+    subscription: Subscription,
+    customer: Customer | None,
+    invoice_id: str,
+    *,
+    over: LadderEnd | None,
+    actor: str,
+    now: datetime,
 ) -> list[Write]:
     """The subscription with an invoice past due; `over` says what becomes of it where that one's ladder has ended.
 
-    Nothing is left to write where it has ended, or is all that already.
+    Nothing is left to write where it has ended, or is all that already. Its owner is told of a cancellation.
     """
     if subscription.has_ended:
         return []
@@ -133,6 +144,8 @@ def fallen_behind(
     if over is not None and SUBSCRIPTION.can(owing.status, _ACTIONS[over][0]):
         owing, event = _moved(ids, owing, *_ACTIONS[over], actor, now)
         told.append(event)
+        if owing.has_ended and customer is not None:
+            told += mail_written(mail_about(owing, customer, MailKind.SUBSCRIPTION_CANCELED, now))
     if owing == subscription:
         return []
     timer = billing_timer(subscription)

@@ -254,7 +254,7 @@ def _store_failure(
     mails = [] if around.customer is None else [_failure_mail(around.customer, failed, now)]
     if subscription is not None:
         over = merchant.dunning.then if failed.charge_at is None else None
-        writes += fallen_behind(ports.ids, subscription, invoice.id, over=over, actor=actor, now=now)
+        writes += fallen_behind(ports.ids, subscription, around.customer, invoice.id, over=over, actor=actor, now=now)
     return _Written(written(failed), _timers(mails)), [*writes, *_posted(mails)]
 
 
