@@ -382,7 +382,13 @@ GUARDS: tuple[Guard, ...] = (
         "if False:",
         LADDER,
     ),
-    Guard("after three of them it is paused", _ISSUING, "if owing.untried < MOST_UNTRIED:", "if True:", LADDER),
+    Guard(
+        "after three of them it is paused",
+        _ISSUING,
+        "if owing.untried < MOST_UNTRIED or owing.is_last_issued:",
+        "if True:",
+        LADDER,
+    ),
     Guard(
         "a new method is charged for exactly what its page listed",
         _OUTCOMES,

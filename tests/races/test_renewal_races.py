@@ -10,7 +10,10 @@ from chalicelib.domain.documents.invoices import Invoice
 from chalicelib.domain.documents.mails import Mail
 from chalicelib.domain.documents.subscriptions import Subscription
 from chalicelib.domain.documents.timers import Timer, TimerKind
+from chalicelib.domain.errors import TillError
+from chalicelib.services.billing.charging import charge_timer
 from chalicelib.services.billing.issuing import MOST_TOGETHER, issue_due
+from chalicelib.services.billing.retrying import retry_past_due
 from chalicelib.services.billing.sweeping import sweep
 from chalicelib.services.checkouts.submit import Ending
 from chalicelib.services.mails import send_mail
@@ -130,3 +133,56 @@ def test_sixteen_workers_with_one_mail_send_it_once(arena: Arena) -> None:
     said = at_once(each_thread(lambda n: send_mail(arena.at(n), arena.mailer, plain_mail, mail.id)))
     assert Counter(said)["sent"] >= 1
     assert [each.to for each in arena.mailer.sent] == ["anna@example.com"]
+
+
+def on_a_ladder(arena: Arena, behaves: str) -> tuple[Subscription, Invoice, Timer]:
+    """A subscription whose renewal has just been declined, that invoice, and the timer of what is next for it."""
+    [subscription] = arena.subscribe()
+    [(invoice, timer)] = arena.renewals(subscription)
+    arena.behave(subscription, behaves)
+    arena.charge(0, timer)
+    after = arena.ports.records.get(Invoice, invoice.id)
+    following = charge_timer(after)
+    assert following is not None
+    arena.clock.set(following.due)
+    return subscription, after, following
+
+
+def test_sixteen_workers_at_a_step_of_the_ladder_make_one_try(arena: Arena) -> None:
+    subscription, invoice, timer = on_a_ladder(arena, "pm_card_chargeCustomerFail")
+    arena.behave(subscription, "pm_card_visa")
+    at_once(each_thread(charging(arena, timer)))
+    after = arena.ports.records.get(Invoice, invoice.id)
+    assert [(each.number, each.outcome) for each in after.part.attempts] == [(1, "declined"), (2, "succeeded")]
+    assert arena.ports.records.get(Subscription, subscription.id).status == "active"
+    assert arena.event_types()["subscription.recovered"] == 1
+    assert [mail.kind for mail in arena.all(Mail)].count("recovered") == 1
+    assert len(arena.charged()) == 2
+
+
+def test_sixteen_workers_at_the_end_of_the_ladder_give_it_up_once(arena: Arena) -> None:
+    subscription, invoice, timer = on_a_ladder(arena, "pm_card_chargeDeclinedLostCard")
+    said = at_once(each_thread(charging(arena, timer)))
+    assert said.count("given up") == 1
+    assert arena.ports.records.get(Invoice, invoice.id).charge_at is None
+    assert arena.ports.records.get(Subscription, subscription.id).status == "unpaid"
+    assert arena.event_types()["subscription.unpaid"] == 1
+    assert len(arena.charged()) == 1
+
+
+def test_retries_by_hand_at_once_with_the_step_that_is_due_make_one_try(arena: Arena) -> None:
+    subscription, invoice, timer = on_a_ladder(arena, "pm_card_chargeCustomerFail")
+    arena.behave(subscription, "pm_card_visa")
+
+    def work(number: int) -> object:
+        if number % 2:
+            return charging(arena, timer)(number)
+        return told(TillError, lambda: retry_past_due(arena.at(number), arena.merchant.id, subscription.id))()
+
+    at_once(each_thread(work))
+    for due in arena.timers():
+        if due.kind is TimerKind.CHARGE_INVOICE:
+            charging(arena, due)(0)
+    after = arena.ports.records.get(Invoice, invoice.id)
+    assert [(each.number, each.outcome) for each in after.part.attempts] == [(1, "declined"), (2, "succeeded")]
+    assert len(arena.charged()) == 2

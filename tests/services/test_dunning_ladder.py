@@ -377,6 +377,30 @@ def test_a_fixed_term_whose_last_payment_is_given_up_ends_once_it_is_paid(shop: 
     assert shop.subscription(subscription.id).status == "expired"
 
 
+def test_what_will_end_by_itself_is_not_paused(shop: Shop) -> None:
+    setting(shop, then=LadderEnd.PAUSE)
+    subscription = fails(shop, LOST)
+    shop.until(DUE)
+    cancel(shop.ports, shop.merchant.id, subscription.id, at="period_end", actor="buyer")
+    shop.until(LADDER[-1])
+    assert shop.subscription(subscription.id).status == "unpaid"
+    shop.until(datetime(2027, 4, 1, tzinfo=UTC))
+    assert (shop.subscription(subscription.id).status, len(shop.invoices())) == ("canceled", 2)
+
+
+def test_a_fixed_term_that_has_had_its_last_invoice_is_not_paused_and_ends_once_it_is_paid(shop: Shop) -> None:
+    setting(shop, then=LadderEnd.PAUSE)
+    term = Recurrence(Frequency.MONTHLY, number_of_payments=2)
+    shop.press(shop.buyer(shop.link("Course", LineItem("Course", 1, usd(4_900), recurring=term))))
+    [subscription] = shop.store.all(Subscription)
+    fails(shop, LOST, subscription)
+    shop.until(datetime(2027, 6, 1, tzinfo=UTC))
+    assert shop.subscription(subscription.id).status == "unpaid"
+    assert pay(shop, owed(shop), consent_words=lambda view, now: None).ending == "paid"
+    shop.settle()
+    assert shop.subscription(subscription.id).status == "expired"
+
+
 def test_the_end_of_the_ladder_waits_for_a_buyer_who_is_paying(shop: Shop) -> None:
     subscription = fails(shop, LOST)
     shop.until(LADDER[-1] - timedelta(minutes=1))

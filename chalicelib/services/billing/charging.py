@@ -77,7 +77,7 @@ def charge_invoice(ports: Ports, timer: Timer) -> str:
     invoice, merchant, subscription = known.invoice, known.merchant, known.subscription
     refusal = _refusal(invoice, merchant, subscription)
     try:
-        if invoice.collection is Collection.SEND:
+        if invoice.collection is Collection.SEND and invoice.status is InvoiceStatus.OPEN:
             return _overdue(ports, known, timer, now)
         if refusal is not None and invoice.status is InvoiceStatus.OPEN and invoice.parts and invoice.part.in_doubt:
             # Begun, and not to be gone on with: what became of it is found out, and nothing more is tried.
@@ -148,8 +148,6 @@ def _overdue(ports: Ports, known: Known, timer: Timer, now: datetime) -> str:
     unpaid = _left_by_buyer(ports, known, now)
     if unpaid is None:
         return "with its buyer"
-    if unpaid.status is not InvoiceStatus.OPEN:
-        return "nothing to collect"
     late = replace(unpaid, charge_at=None)
     writes: list[Write] = [Update(late), DropTimer(timer)]
     writes.append(happened(ports.ids, "invoice.overdue", late, now=now, actor=ACTOR))

@@ -283,7 +283,7 @@ def _untried(subscription: Subscription, invoice_id: str, now: datetime) -> Subs
         past_due_invoices=(*subscription.past_due_invoices, invoice_id),
         untried=subscription.untried + 1,
     )
-    if owing.untried < MOST_UNTRIED:
+    if owing.untried < MOST_UNTRIED or owing.is_last_issued:
         return owing
     return replace(owing.moved(SubscriptionAction.PAUSE), paused_at=now)
 

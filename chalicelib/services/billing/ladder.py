@@ -19,8 +19,7 @@ from chalicelib.domain.machines import SUBSCRIPTION, InvoiceStatus, PartState, S
 from chalicelib.services.billing.issuing import billing_timer, collection_timer
 from chalicelib.services.facts import happened
 from chalicelib.services.ports import Decline, DropTimer, Ids, Ports, SetTimer, Update, Write
-from chalicelib.services.telling import mail_about
-from chalicelib.services.telling import told as mail_written
+from chalicelib.services.telling import mail_about, told
 
 MOST_ASKED: Final = 25
 """Invoices whose charge is asked for at once: three items each beside a booking stay below the 100 of a transaction."""
@@ -135,29 +134,34 @@ def fallen_behind(
     """
     if subscription.has_ended:
         return []
-    owing, told = subscription, list[Write]()
+    owing, writes = subscription, list[Write]()
     if invoice_id not in owing.past_due_invoices:
         owing = replace(owing, past_due_invoices=(*owing.past_due_invoices, invoice_id))
     if SUBSCRIPTION.can(owing.status, SubscriptionAction.FALL_BEHIND):
         owing, event = _moved(ids, owing, SubscriptionAction.FALL_BEHIND, "subscription.past_due", actor, now)
-        told.append(event)
+        writes.append(event)
+    if over is LadderEnd.PAUSE and (owing.cancel_at_period_end or owing.is_last_issued):
+        # Nothing more will be issued, and a pause would keep it from ending.
+        over = LadderEnd.UNPAID
     if over is not None and SUBSCRIPTION.can(owing.status, _ACTIONS[over][0]):
         owing, event = _moved(ids, owing, *_ACTIONS[over], actor, now)
-        told.append(event)
+        writes.append(event)
         if owing.has_ended and customer is not None:
-            told += mail_written(mail_about(owing, customer, MailKind.SUBSCRIPTION_CANCELED, now))
+            writes += told(mail_about(owing, customer, MailKind.SUBSCRIPTION_CANCELED, now))
     if owing == subscription:
         return []
     timer = billing_timer(subscription)
     if timer is not None and owing.timer_at is None:
-        told.append(DropTimer(timer))
-    return [Update(owing), *told]
+        writes.append(DropTimer(timer))
+    return [Update(owing), *writes]
 
 
 def _moved(
     ids: Ids, subscription: Subscription, action: SubscriptionAction, type_: str, actor: str, now: datetime
 ) -> tuple[Subscription, Write]:
     moved = subscription.moved(action)
+    if moved.status is SubscriptionStatus.UNPAID:
+        moved = replace(moved, untried=0)
     if moved.status is SubscriptionStatus.PAUSED:
         moved = replace(moved, paused_at=now, timer_at=None)
     if moved.status is SubscriptionStatus.CANCELED:
