@@ -19,7 +19,7 @@ from chalicelib.domain.machines import SUBSCRIPTION, InvoiceStatus, PartState, S
 from chalicelib.services.billing.issuing import billing_timer, collection_timer
 from chalicelib.services.facts import happened
 from chalicelib.services.ports import Decline, DropTimer, Ids, Ports, SetTimer, Update, Write
-from chalicelib.services.telling import mail_about, told
+from chalicelib.services.telling import mails_about, told
 
 MOST_ASKED: Final = 25
 """Invoices whose charge is asked for at once: three items each beside a booking stay below the 100 of a transaction."""
@@ -146,8 +146,8 @@ def fallen_behind(
     if over is not None and SUBSCRIPTION.can(owing.status, _ACTIONS[over][0]):
         owing, event = _moved(ids, owing, *_ACTIONS[over], actor, now)
         writes.append(event)
-        if owing.has_ended and customer is not None:
-            writes += told(mail_about(owing, customer, MailKind.SUBSCRIPTION_CANCELED, now))
+        if owing.has_ended:
+            writes += told(mails_about(owing, customer, MailKind.SUBSCRIPTION_CANCELED, now))
     if owing == subscription:
         return []
     timer = billing_timer(subscription)
@@ -165,7 +165,7 @@ def _moved(
     if moved.status is SubscriptionStatus.PAUSED:
         moved = replace(moved, paused_at=now, timer_at=None)
     if moved.status is SubscriptionStatus.CANCELED:
-        moved = replace(moved, canceled_at=now, ended_at=now, timer_at=None, cancel_reason="unpaid")
+        moved = replace(moved, canceled_at=now, ended_at=now, timer_at=None, paused_at=None, cancel_reason="unpaid")
     previous = {"status": str(subscription.status)}
     return moved, happened(ids, type_, moved, now=now, actor=actor, previous=previous)
 
