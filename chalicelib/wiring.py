@@ -12,6 +12,7 @@ from chalicelib.settings import SECRETS, Facts, Settings, aws_keys, load, load_f
 if TYPE_CHECKING:
     from chalicelib.aws.signing import Credentials
     from chalicelib.services.ports import (
+        Allowance,
         Clock,
         Ids,
         Inspection,
@@ -109,20 +110,23 @@ class Wired:
     @property
     def _pacer(self) -> Pacer:
         from chalicelib.gateways.clock import SystemClock
-        from chalicelib.gateways.pacing import WEB_SECONDS, WORKER_SECONDS, SharedPacer, allowance_for
+        from chalicelib.gateways.pacing import WEB_SECONDS, WORKER_SECONDS, SharedPacer
 
         # Never the deployment's clock, which may stand: Stripe counts real seconds.
         real_time = SystemClock()
         return SharedPacer(
             self._store.token_leases,
-            allowance_for(
-                livemode=self._settings.stripe_livemode,
-                buyer_waits=self._buyer_waits,
-                pace=self._settings.stripe_pace,
-            ),
+            self._allowance(buyer_waits=self._buyer_waits),
             patience_seconds=WEB_SECONDS if self._buyer_waits else WORKER_SECONDS,
+            late=None if self._buyer_waits else self._allowance(buyer_waits=True),
             now=lambda: real_time.now().timestamp(),
         )
+
+    def _allowance(self, *, buyer_waits: bool) -> Allowance:
+        from chalicelib.gateways.pacing import allowance_for
+
+        settings = self._settings
+        return allowance_for(livemode=settings.stripe_livemode, buyer_waits=buyer_waits, pace=settings.stripe_pace)
 
     @cached_property
     def mailer(self) -> Mailer:

@@ -26,6 +26,10 @@ TEST: Final = Allowance(endpoint=20, total=20)
 _RESERVED: Final = 10
 """One part in so many is left to pages by workers, so that no billing run keeps a buyer waiting."""
 
+LATE: Final = 0.75
+"""From this share of a second on workers take what pages have left of it: a page that comes after them waits for the
+next second, a quarter of one at most, and a billing run uses all of the budget instead of nine tenths."""
+
 WEB_SECONDS: Final = 1.1
 """How long a page waits: always until the next second, whose reserve it then finds."""
 WORKER_SECONDS: Final = 10.0
@@ -55,12 +59,18 @@ class SharedPacer:
         *,
         patience_seconds: float,
         now: Callable[[], float],
+        late: Allowance | None = None,
         sleep: Callable[[float], None] = time.sleep,
         chance: Callable[[], float] = _CHANCE,
     ) -> None:
-        """`now` is real time in seconds since 1970; `chance` a number from 0 to 1."""
+        """`now` is real time in seconds since 1970; `chance` a number from 0 to 1.
+
+        `late` is what may be taken of a second when LATE of it is over; None is as much as before.
+        """
         self._leases = leases
         self._allowance = allowance
+        self._late = late
+        self._is_late = False
         self._patience = patience_seconds
         self._now = now
         self._sleep = sleep
@@ -79,7 +89,7 @@ class SharedPacer:
         try:
             while not self._taken(endpoint):
                 now = self._now()
-                pause = int(now) + 1 - now + self._chance() * _SPREAD_SECONDS
+                pause = self._next_tokens(now) - now + self._chance() * _SPREAD_SECONDS
                 if now + pause - began > self._patience:
                     raise ProviderBusy(f"no token for {endpoint} within {self._patience} s")
                 self._wait(endpoint, pause)
@@ -89,11 +99,10 @@ class SharedPacer:
     def _taken(self, endpoint: str) -> bool:
         # The lock is held during the lease, so that threads of one process lease one block and not one each.
         with self._lock:
-            self._turn_to(int(self._now()))
+            self._turn_to(self._now())
             if self._in_hand[endpoint] == 0 and endpoint not in self._empty:
-                self._in_hand[endpoint] = self._leases.lease(
-                    self._second, endpoint, self._block(endpoint), self._allowance
-                )
+                allowance = self._late if self._is_late and self._late is not None else self._allowance
+                self._in_hand[endpoint] = self._leases.lease(self._second, endpoint, self._block(endpoint), allowance)
             if self._in_hand[endpoint] == 0:
                 self._empty.add(endpoint)
                 return False
@@ -101,9 +110,18 @@ class SharedPacer:
             self._used[endpoint] += 1
             return True
 
-    def _turn_to(self, second: int) -> None:
+    def _next_tokens(self, now: float) -> float:
+        second = int(now)
+        return second + LATE if self._late is not None and now - second < LATE else second + 1
+
+    def _turn_to(self, now: float) -> None:
+        second, is_late = int(now), self._late is not None and now - int(now) >= LATE
         if second == self._second:
+            if is_late and not self._is_late:
+                self._is_late = True
+                self._empty.clear()
             return
+        self._is_late = is_late
         follows = second == self._second + 1
         self._used_before = self._used if follows else defaultdict(int)
         self._used = defaultdict(int)

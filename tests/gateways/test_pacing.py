@@ -121,6 +121,51 @@ def test_a_page_finds_its_reserve_in_the_middle_of_a_billing_run() -> None:
     assert time.slept == [0.775]
 
 
+def late_worker(leases: Leases, time: Time) -> SharedPacer:
+    """A worker that may have what pages left, when most of a second is over."""
+    allowance = allowance_for(livemode=True, buyer_waits=False)
+    return SharedPacer(
+        leases, allowance, patience_seconds=60.0, now=time.now, late=LIVE, sleep=time.sleep, chance=lambda: 0.5
+    )
+
+
+def test_a_worker_takes_what_pages_left_of_a_second_when_three_quarters_of_it_are_over() -> None:
+    leases, time = Leases(), Time()
+    worker = late_worker(leases, time)
+    for _ in range(18):
+        worker.take(CONFIRM)
+    assert time.slept == []
+    for _ in range(2):
+        worker.take(CONFIRM)
+    assert time.slept == [0.525]
+    assert leases.taken == {(1000, CONFIRM): 20}
+    worker.take(CONFIRM)
+    assert time.slept == pytest.approx([0.525, 0.25])
+    assert leases.taken[1001, CONFIRM] == 9
+
+
+def test_a_worker_finds_nothing_late_in_a_second_where_pages_had_it() -> None:
+    leases, time = Leases(), Time()
+    worker, page = late_worker(leases, time), pacer(leases, time, LIVE, patience=WEB_SECONDS)
+    for _ in range(18):
+        worker.take(CONFIRM)
+    page.take(CONFIRM)
+    page.take(CONFIRM)
+    worker.take(CONFIRM)
+    assert time.slept == pytest.approx([0.525, 0.25])
+    assert leases.taken == {(1000, CONFIRM): 20, (1001, CONFIRM): 9}
+
+
+def test_a_page_that_comes_after_late_workers_waits_for_the_rest_of_the_second() -> None:
+    leases, time = Leases(), Time()
+    worker, page = late_worker(leases, time), pacer(leases, time, LIVE, patience=WEB_SECONDS)
+    for _ in range(20):
+        worker.take(CONFIRM)
+    page.take(CONFIRM)
+    assert time.slept == pytest.approx([0.525, 0.25])
+    assert leases.taken == {(1000, CONFIRM): 20, (1001, CONFIRM): 1}
+
+
 def test_a_page_gives_up_after_about_a_second_and_a_worker_after_ten() -> None:
     for patience, longest in ((WEB_SECONDS, 1.1), (WORKER_SECONDS, 10.0)):
         leases, time = Leases(), Time()

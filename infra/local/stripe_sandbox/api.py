@@ -20,6 +20,7 @@ from infra.local.stripe_sandbox.misbehaviour import Misbehaviour, Misbehaviours
 from infra.local.stripe_sandbox.parameter_checker import check_parameters
 from infra.local.stripe_sandbox.parameter_types import shape_of
 from infra.local.stripe_sandbox.public_views import public_view
+from infra.local.stripe_sandbox.rate_limits import REASON_HEADER, RateLimits, too_many
 from infra.local.stripe_sandbox.refund_endings import end_waiting
 from infra.local.stripe_sandbox.reply_walker import faults_in_reply
 from infra.local.stripe_sandbox.routes import Route, find_route
@@ -64,7 +65,14 @@ class Api:
     """Answers requests one after another; the log is what `GET /stripe/requests` of the control plane shows."""
 
     def __init__(
-        self, world: World, *, secret_key: str, publishable_key: str, platform: str, settle: Callable[[], None]
+        self,
+        world: World,
+        *,
+        secret_key: str,
+        publishable_key: str,
+        platform: str,
+        settle: Callable[[], None],
+        rate_limits: tuple[int, int] | None = None,
     ) -> None:
         self._world: Final = world
         self._secret_key: Final = secret_key
@@ -73,6 +81,7 @@ class Api:
         self._settle: Final = settle
         self.keys: Final = IdempotencyKeys()
         self.misbehaviours: Final = Misbehaviours()
+        self.rate_limits: Final = RateLimits(world.moment, rate_limits)
         self._log_lock: Final = threading.Lock()
         self._log: Final[list[JsonObject]] = []
         self.bad_replies: Final[list[str]] = []
@@ -147,6 +156,9 @@ class Api:
                 "list of your API keys at https://dashboard.stripe.com/account/apikeys.",
                 code="secret_key_required",
             )
+        limited = self.rate_limits.count(caller.ledger.account, route.name)
+        if limited is not None:
+            return Reply(429, self._error_body(too_many(), request_id), {REASON_HEADER: limited})
         params = self._check(route, tree, request)
         entry["parameters"] = params
         key = request.headers.get("idempotency-key") if request.method == "POST" else None

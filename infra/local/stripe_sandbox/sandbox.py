@@ -39,7 +39,8 @@ class StripeSandbox:
     """A stateful stand-in for the Stripe API that Till calls. Thread-safe.
 
     `clock` is the only time it knows. `confirmation_limit` is the number of failed confirmations after which an intent
-    is cancelled; Stripe has such a limit and does not publish it.
+    is cancelled; Stripe has such a limit and does not publish it. `rate_limits` are how many requests a second an
+    account may send, to one endpoint and in all (live: 25 and 100); None refuses nobody.
     """
 
     def __init__(
@@ -50,6 +51,7 @@ class StripeSandbox:
         publishable_key: str,
         platform_account: str = "acct_platform",
         confirmation_limit: int = 20,
+        rate_limits: tuple[int, int] | None = None,
     ) -> None:
         self.publishable_key: Final = publishable_key
         self.platform_account: Final = platform_account
@@ -61,6 +63,7 @@ class StripeSandbox:
             publishable_key=publishable_key,
             platform=platform_account,
             settle=self._webhooks.collect,
+            rate_limits=rate_limits,
         )
         self._doors: Final = BrowserDoors(
             self._world, publishable_key=publishable_key, platform=platform_account, settle=self._webhooks.collect
@@ -77,6 +80,11 @@ class StripeSandbox:
     def bad_replies(self) -> list[str]:
         """What the reply walker refused so far, in answers and events; tests want it empty."""
         return [*self._api.bad_replies, *self._webhooks.bad_events]
+
+    @property
+    def rate_limited(self) -> int:
+        """How many requests were refused as one too many for their second."""
+        return self._api.rate_limits.refused
 
     def start(self, host: str = "127.0.0.1", port: int = 0) -> str:
         """Serve on a loopback address; returns the base URL."""
