@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from infra.package.paths import ROOT
+from infra.package.paths import CACHE, ROOT
 
 TEMPLATE: Final = ROOT / "infra" / "template.json"
 CHALICE_STAGE: Final = "production"
@@ -68,7 +68,8 @@ def run_chalice(scratch: Path, wheels: Path | None = None) -> ChaliceOutput:
 
 
 def _environment(wheels: Path | None) -> dict[str, str]:
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("PIP_", "AWS_", "CHALICE_"))}
+    dropped = ("PIP_", "AWS_", "CHALICE_", "PYTHONDONTWRITEBYTECODE")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(dropped)}
     return kept | {
         # Chalice asks for a region, which only the names of services depend on; nothing is called.
         "AWS_DEFAULT_REGION": "us-east-1",
@@ -77,5 +78,6 @@ def _environment(wheels: Path | None) -> dict[str, str]:
         "PIP_NO_INDEX": "1",
         "PIP_FIND_LINKS": str(wheels or os.devnull),
         "PIP_DISABLE_PIP_VERSION_CHECK": "1",
-        "PYTHONDONTWRITEBYTECODE": "1",
+        # What Python compiles lands beside nothing that is packaged, and is there for the next run.
+        "PYTHONPYCACHEPREFIX": str(CACHE / "bytecode"),
     }
