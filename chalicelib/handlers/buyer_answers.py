@@ -76,6 +76,8 @@ def tell(
     match done.ending:
         case Ending.PAID:
             return go(scripted, "paid", places.paid)
+        case Ending.STORED:
+            return go(scripted, "stored", places.paid)
         case Ending.CHECKING:
             return go(scripted, "checking", places.waiting)
         case Ending.REQUIRES_ACTION:

@@ -288,6 +288,7 @@ def show_receipt(slug: str, token: str) -> Response:
     if invoice.status is not InvoiceStatus.PAID or invoice.snapshot is None or invoice.paid_at is None:
         return redirect(_url(view))
     ports, base = wiring.ports(), wiring.settings().public_base_url
+    later = presenting.later_charges(subscriptions_of(ports, invoice), base, view.merchant)
     page = ReceiptPage(
         merchant=presenting.merchant_view(view.merchant),
         outcome=ReceiptOutcome.PAID,
@@ -299,6 +300,7 @@ def show_receipt(slug: str, token: str) -> Response:
         method=presenting.method_view(invoice.paid_with),
         invoice_number=invoice.number,
         invoice_url=_url(view),
-        later_charges=presenting.later_charges(subscriptions_of(ports, invoice), base, view.merchant),
+        later_charges=later,
+        manage_url=presenting.portal_url(base, view.merchant) if later else None,
     )
     return html(render_receipt_page(page, root=site_root()), PageKind.PLAIN)

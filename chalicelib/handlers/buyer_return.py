@@ -160,6 +160,7 @@ def show_receipt(slug: str, text: str) -> Response:
     if invoice is None or link is None:
         raise NotFound("receipt")
     base = settings.public_base_url
+    later = presenting.later_charges(subscriptions_of(ports, invoice), base, merchant)
     page = ReceiptPage(
         merchant=presenting.merchant_view(merchant),
         outcome=ReceiptOutcome.PAID,
@@ -171,7 +172,8 @@ def show_receipt(slug: str, text: str) -> Response:
         method=presenting.method_view(invoice.paid_with),
         invoice_number=invoice.number,
         invoice_url=presenting.page_url(base, "invoice", merchant, invoice.id, invoice.secret),
-        later_charges=presenting.later_charges(subscriptions_of(ports, invoice), base, merchant),
+        later_charges=later,
+        manage_url=presenting.portal_url(base, merchant) if later else None,
         message=link.after_payment.message,
         refunds=presenting.refund_rows(refunds_shown(ports, invoice), None),
     )

@@ -15,19 +15,24 @@ Register = Callable[[], None]
 
 
 def register_late(app: Chalice) -> None:
-    """Have the API and the webhooks registered when they are needed. What else the app has must be registered."""
+    """Have API, webhooks and portal registered when they are needed. What else the app has must be registered."""
 
     def webhooks() -> None:
         from chalicelib.handlers.webhooks import webhooks
 
         app.register_blueprint(webhooks)
 
+    def portal() -> None:
+        from chalicelib.handlers.portal import portal
+
+        app.register_blueprint(portal)
+
     def api() -> None:
         from chalicelib.handlers.api import api
 
         app.register_blueprint(api)
 
-    app.routes = LateRoutes(app.routes, {"/webhooks/": webhooks, "": api})
+    app.routes = LateRoutes(app.routes, {"/webhooks/": webhooks, "/portal/": portal, "": api})
 
 
 class LateRoutes(defaultdict[str, dict[str, RouteEntry]]):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, time
 from zoneinfo import ZoneInfo
 
@@ -13,10 +14,13 @@ from chalicelib.domain.documents.links import PaymentLink
 from chalicelib.domain.documents.mails import Mail, MailKind
 from chalicelib.domain.documents.merchants import Merchant
 from chalicelib.domain.documents.parts import AttemptOutcome
+from chalicelib.domain.documents.portal import LINK_LIFE, SignInLink, is_secret
 from chalicelib.domain.documents.refunds import Refund
 from chalicelib.domain.documents.subscriptions import Subscription
 from chalicelib.domain.machines import InvoiceStatus, RefundStatus
 from chalicelib.handlers import presenting, subscription_mails
+from chalicelib.handlers.portal_access import link_secret, open_url
+from chalicelib.services.portal.signing_in import customer_of
 from chalicelib.services.ports import MailUnavailable, OutgoingMail, Ports
 from chalicelib.web.render_mails import (
     render_failed_charge_mail,
@@ -25,6 +29,7 @@ from chalicelib.web.render_mails import (
     render_receipt_mail,
     render_recovered_mail,
     render_refund_mail,
+    render_sign_in_mail,
 )
 from chalicelib.web.views.mail import (
     FailedChargeMail,
@@ -34,6 +39,7 @@ from chalicelib.web.views.mail import (
     RecoveredMail,
     RefundMail,
     RenderedMail,
+    SignInMail,
 )
 from chalicelib.web.views.receipt import ReceiptOutcome
 
@@ -59,6 +65,8 @@ def compose(ports: Ports, mail: Mail) -> OutgoingMail | None:
     if mail.kind in subscription_mails.KINDS:
         news = subscription_mails.compose_news(ports, mail)
         return None if news is None else _outgoing(mail, *news)
+    if mail.kind is MailKind.SIGN_IN:
+        return _sign_in(ports, mail)
     invoice, merchant = ports.records.find_many([(Invoice, mail.about_id), (Merchant, mail.merchant_id)])
     if invoice is None or merchant is None or invoice.snapshot is None:
         return None
@@ -122,11 +130,37 @@ def _refund(ports: Ports, mail: Mail) -> OutgoingMail | None:
     return _outgoing(mail, merchant, render_refund_mail(view))
 
 
+def _sign_in(ports: Ports, mail: Mail) -> OutgoingMail | None:
+    """The link, to the address that the customer has given; nothing where nobody here has that address."""
+    link, merchant = ports.records.find_many([(SignInLink, mail.about_id), (Merchant, mail.merchant_id)])
+    if link is None or merchant is None or not link.is_good(ports.clock.now()):
+        return None
+    customer = customer_of(ports, merchant.id, link.email)
+    settings = wiring.settings()
+    secret = link_secret(settings.form_secret, link.id)
+    # The form secret was changed since: this link would open nothing.
+    if customer is None or not is_secret(secret, link.secret_hash):
+        return None
+    asked_by_merchant = link.expires_at - link.created_at > LINK_LIFE and link.place is not None
+    subscription = None
+    if asked_by_merchant and link.place is not None:
+        subscription = ports.records.find(Subscription, link.place.split("/")[1])
+    view = SignInMail(
+        merchant=presenting.merchant_view(merchant),
+        email=customer.email,
+        url=open_url(settings, merchant, link.id, secret),
+        minutes=int((link.expires_at - link.created_at).total_seconds()) // 60,
+        subscription_name=None if subscription is None else subscription.lines[0].name,
+    )
+    return replace(_outgoing(mail, merchant, render_sign_in_mail(view)), to=customer.email)
+
+
 def _receipt(ports: Ports, mail: Mail, invoice: Invoice, merchant: Merchant) -> RenderedMail | None:
     if invoice.status is not InvoiceStatus.PAID or invoice.paid_at is None or invoice.snapshot is None:
         return None
     base = wiring.settings().public_base_url
     invoice_url = presenting.page_url(base, "invoice", merchant, invoice.id, invoice.secret)
+    later = presenting.later_charges(subscriptions_of(ports, invoice), base, merchant)
     return render_receipt_mail(
         ReceiptMail(
             merchant=presenting.merchant_view(merchant),
@@ -141,7 +175,8 @@ def _receipt(ports: Ports, mail: Mail, invoice: Invoice, merchant: Merchant) -> 
             method=presenting.method_view(invoice.paid_with),
             invoice_number=invoice.number,
             invoice_url=invoice_url,
-            later_charges=presenting.later_charges(subscriptions_of(ports, invoice), base, merchant),
+            later_charges=later,
+            manage_url=presenting.portal_url(base, merchant) if later else None,
             renewal=_is_by_schedule(invoice),
         )
     )

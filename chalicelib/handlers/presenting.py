@@ -266,3 +266,8 @@ def buyer_view(snapshot: Snapshot) -> PartyView:
 def page_url(base_url: str, kind: str, merchant: Merchant, record_id: str, secret: str) -> str:
     """The absolute address of a record's public page; `kind` is its first path segment."""
     return f"{base_url.rstrip('/')}/{kind}/{merchant.slug}/{page_token(record_id, secret)}"
+
+
+def portal_url(base_url: str, merchant: Merchant, more: str = "") -> str:
+    """The absolute address of a page of a merchant's portal; it holds no secret, and asks who opens it."""
+    return f"{base_url.rstrip('/')}/portal/{merchant.slug}{more}"

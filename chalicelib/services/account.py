@@ -24,6 +24,7 @@ class AccountChanges(TypedDict, total=False):
     legal_name: str | None
     address_lines: tuple[str, ...]
     dunning: Dunning
+    portal_cancel: bool
 
 
 _WHAT_IS_MISSING: Final = {
@@ -49,6 +50,7 @@ def _(record: Merchant) -> dict[str, Any]:
         "legal_name": record.legal_name,
         "address_lines": list(record.address_lines),
         "dunning": {"days": list(record.dunning.days), "then": str(record.dunning.then)},
+        "portal": {"cancel": record.portal_cancel},
     }
 
 

@@ -15,6 +15,7 @@ from chalicelib.domain.documents.intake import IntakeState, StripeEvent, stripe_
 from chalicelib.domain.documents.invoices import Invoice
 from chalicelib.domain.documents.merchants import Merchant
 from chalicelib.domain.documents.payments import IntentOwner, Payment, intent_owner_id
+from chalicelib.domain.documents.portal import MethodChange
 from chalicelib.domain.documents.refunds import Refund, RefundOwner, refund_owner_id
 from chalicelib.domain.documents.timers import Timer, TimerKind
 from chalicelib.domain.machines import CheckoutStatus, InvoiceStatus, RefundStatus
@@ -26,12 +27,14 @@ from chalicelib.services.notices import (
     CHARGE_REFUNDED,
     INTENT_EVENTS,
     REFUND_EVENTS,
+    SETUP_EVENTS,
     Notice,
     intent_id_of,
     read_for,
 )
 from chalicelib.services.payments.matching import PaymentMismatch
 from chalicelib.services.payments.settling import settle_payment
+from chalicelib.services.portal.storing_method import apply_setup
 from chalicelib.services.ports import (
     DropTimer,
     Insert,
@@ -170,6 +173,8 @@ def _apply(ports: Ports, ahead: ReadAhead, merchant: Merchant, whose: IntentOwne
             return _apply_charge(ports, ahead, merchant, whose, row)
         if row.type in REFUND_EVENTS:
             return _apply_refund(ports, ahead, merchant, whose, row)
+        if row.type in SETUP_EVENTS:
+            return _apply_setup(ports, merchant, whose, row)
         return _apply_intent(ports, ahead, merchant, whose, row)
     except PaymentMismatch as mismatch:
         # Never mended by itself and never retried for days: kept, said loudly by the caller, and shown as undone.
@@ -232,6 +237,16 @@ def _apply_refund(ports: Ports, ahead: ReadAhead, merchant: Merchant, whose: Int
     intent_id = intent_id_of(row.type, row.data_object) or ""
     made = ports.stripe.find_refunds(merchant.stripe_account, intent_id=intent_id)
     book_refunds(ports, whose.payment_id, made, actor=ACTOR, also=_done(row, f"{len(made)} refunds taken over"))
+    return "applied"
+
+
+def _apply_setup(ports: Ports, merchant: Merchant, whose: IntentOwner, row: StripeEvent) -> str:
+    # The event's own id was saved before anything could be stored by it, so whose it is, is known.
+    if ports.records.get(MethodChange, whose.owner_id).stored_at is not None:
+        commit(ports, [], _done(row, KNOWN))
+        return KNOWN
+    intent = ports.stripe.retrieve_setup_intent(merchant.stripe_account, intent_id_of(row.type, row.data_object) or "")
+    apply_setup(ports, whose.owner_id, intent, actor=ACTOR, also=_done(row, str(intent.status)))
     return "applied"
 
 

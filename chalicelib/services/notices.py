@@ -39,7 +39,9 @@ REFUND_EVENTS: Final = frozenset({
     "charge.refund.updated",
 })  # fmt: skip
 """Several tell of one refund, and of some the charge alone does (docs.stripe.com/api/events/types)."""
-ALLOWED: Final = INTENT_EVENTS | CHARGE_EVENTS | REFUND_EVENTS
+SETUP_EVENTS: Final = frozenset({"setup_intent.succeeded", "setup_intent.setup_failed", "setup_intent.canceled"})
+"""What becomes of a method that a buyer stores (docs.stripe.com/api/events/types)."""
+ALLOWED: Final = INTENT_EVENTS | CHARGE_EVENTS | REFUND_EVENTS | SETUP_EVENTS
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +58,7 @@ class Notice:
 
 def intent_id_of(type_: str, data: Mapping[str, Any]) -> str | None:
     """The intent that an event of this type is about, if its object names one."""
-    found = data.get("id") if type_ in INTENT_EVENTS else data.get("payment_intent")
+    found = data.get("id") if type_ in INTENT_EVENTS | SETUP_EVENTS else data.get("payment_intent")
     return found if isinstance(found, str) else None
 
 

@@ -159,6 +159,10 @@ KINDS: Final = (
     Kind("mails.Mail", "mail", "mail"),
     Kind("limits.AddressTries", "address_tries", "count of tries"),
     Kind("limits.LinkDeclines", "link_declines", "count of declines"),
+    Kind("portal.SignInLink", "sign_in_link", "sign-in link", expires=attrgetter("expires_at")),
+    Kind("portal.PortalSession", "portal_session", "session", expires=attrgetter("expires_at")),
+    Kind("portal.SignIns", "sign_ins", "count of sign-ins", expires=attrgetter("expires_at")),
+    Kind("portal.MethodChange", "method_change", "change of method"),
     Kind("idempotency.KeyedCall", "keyed_call", "idempotency key", expires=attrgetter("expires_at")),
 )
 

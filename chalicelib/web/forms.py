@@ -42,6 +42,15 @@ class CheckoutForm:
 
 
 @dataclass(frozen=True, slots=True)
+class SignInForm:
+    """The portal's sign-in form. `place` is where the link is to lead, as it came."""
+
+    email: str
+    form_token: str
+    place: str
+
+
+@dataclass(frozen=True, slots=True)
 class FormErrors:
     """What to fix, in the order of the fields, and what was typed, to be shown again as it was."""
 
@@ -82,6 +91,15 @@ def parse_checkout_form(fields: Mapping[str, str]) -> CheckoutForm | FormErrors:
         consent=fields.get("consent") or None,
         confirmation_token=confirmation if _CONFIRMATION_TOKEN.fullmatch(confirmation) else None,
     )
+
+
+def parse_sign_in_form(fields: Mapping[str, str]) -> SignInForm | FormErrors:
+    """The form of the portal's sign-in page; `fields` as posted, one value each."""
+    email = tidy(fields.get("email", ""))
+    problem = words.SIGN_IN_EMPTY if not email else _email_problem(email)
+    if problem is not None:
+        return FormErrors((FieldProblem("email", problem),), CheckoutValues(fields.get("email", "")))
+    return SignInForm(_ascii_email(email), fields.get("form_token", ""), fields.get("place", ""))
 
 
 def parse_cancel_form(fields: Mapping[str, str]) -> CancelForm:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from chalicelib.web.views.common import MerchantView
     from chalicelib.web.views.invoice import InvoicePage
     from chalicelib.web.views.pay import PayPage
+    from chalicelib.web.views.portal import HomePage, LinkSentPage, OpenPage, SignInPage, SubscriptionPage
     from chalicelib.web.views.receipt import CheckingPage, ReceiptPage
     from chalicelib.web.views.reference import ReferencePage
     from chalicelib.web.views.states import StatePage
@@ -93,6 +94,24 @@ def render_cancel_page(page: CancelPage, locale: str = "en", root: str = "") -> 
 def render_cancelled_page(page: CancelledPage, locale: str = "en", root: str = "") -> str:
     """That a subscription has ended, or when it will."""
     return rendered("cancelled.html", page, page.merchant, locale, root)
+
+
+def render_sign_in_page(page: SignInPage | LinkSentPage | OpenPage, locale: str = "en", root: str = "") -> str:
+    """The portal's door: the e-mail field, the answer that everybody gets, or what a mailed link leads to."""
+    from chalicelib.web.views.portal import OpenPage, SignInPage
+
+    kind = "ask" if isinstance(page, SignInPage) else "open" if isinstance(page, OpenPage) else "sent"
+    return rendered("portal_sign_in.html", page, page.merchant, locale, root, kind=kind)
+
+
+def render_home_page(page: HomePage, locale: str = "en", root: str = "") -> str:
+    """The portal's first page."""
+    return rendered("portal_home.html", page, page.merchant, locale, root)
+
+
+def render_subscription_page(page: SubscriptionPage, locale: str = "en", root: str = "") -> str:
+    """One subscription in the portal."""
+    return rendered("portal_subscription.html", page, page.merchant, locale, root)
 
 
 def render_state_page(page: StatePage, locale: str = "en", root: str = "") -> str:

@@ -11,9 +11,10 @@ from chalicelib.web.views.mail import (
     RecoveredMail,
     RefundMail,
     RenderedMail,
+    SignInMail,
 )
 from chalicelib.web.views.subscription_mail import SubscriptionMail
-from chalicelib.web.words import failed_charges, invoice_mails, mails, operators, refunds, subscription_mails
+from chalicelib.web.words import failed_charges, invoice_mails, mails, operators, refunds, sign_in, subscription_mails
 
 
 def render_receipt_mail(mail: ReceiptMail, locale: str = "en") -> RenderedMail:
@@ -66,3 +67,10 @@ def render_subscription_mail(mail: SubscriptionMail, locale: str = "en") -> Rend
     words = subscription_mails.subscription_words(mail, locale)
     html = rendered("mail/subscription.html", mail, mail.merchant, locale, words=words)
     return RenderedMail(words.subject, html, subscription_mails.subscription_text(mail, words, locale))
+
+
+def render_sign_in_mail(mail: SignInMail, locale: str = "en") -> RenderedMail:
+    """The mail that opens the portal."""
+    words = sign_in.sign_in_words(mail)
+    html = rendered("mail/sign_in.html", mail, mail.merchant, locale, words=words)
+    return RenderedMail(words.subject, html, sign_in.sign_in_text(mail, words))

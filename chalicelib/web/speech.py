@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from chalicelib.web.views.common import Decline, DiscountRow, LaterCharge, LineView, MethodView, TaxRow
     from chalicelib.web.views.invoice import InvoicePage, PaymentRow
     from chalicelib.web.views.pay import PayPage
+    from chalicelib.web.views.portal import Attention, InvoiceRow, SubscriptionCard
     from chalicelib.web.views.receipt import ReceiptPage
+    from chalicelib.web.words.portal import Standing
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +75,19 @@ class Speech:
 
     def button(self, page: PayPage) -> str:
         """The pay page's main button."""
+        if page.replaces is not None:
+            # A first pay page does not pay for the portal's words.
+            from chalicelib.web.words.portal import replace_button
+
+            return replace_button(page.due_today, had_method=page.replaces == "card", locale=self.locale)
         return schedule.button_text(page.due_today, page.later_charges, self.locale, owed=page.billed_to is not None)
 
     def consent(self, page: PayPage) -> schedule.ConsentText | None:
         """What pressing that button agrees to."""
-        return schedule.consent_text(page.merchant.name, page.due_today, page.later_charges, self.timezone, self.locale)
+        saving = page.replaces is not None
+        return schedule.consent_text(
+            page.merchant.name, page.due_today, page.later_charges, self.timezone, self.locale, saving=saving
+        )
 
     def also_owed(self, page: PayPage) -> str:
         """What else that card is charged for at once; empty for nothing."""
@@ -85,11 +95,15 @@ class Speech:
 
     def pay_title(self, page: PayPage) -> str:
         """The pay page's title."""
+        if page.replaces is not None:
+            return f"{self.button(page)}, {self.name(page.title)} at {self.name(page.merchant.name)}"
         owed = page.billed_to is not None
         return schedule.title_text(page.merchant.name, page.due_today, page.later_charges, self.locale, owed=owed)
 
     def paying(self, page: PayPage) -> str:
         """What the button says after the press."""
+        if page.replaces is not None:
+            return "Saving your card…"
         return schedule.paying_text(page.due_today, self.locale)
 
     def next_charge(self, charges: tuple[LaterCharge, ...]) -> str:
@@ -146,6 +160,24 @@ class Speech:
     def invoice_status(self, page: InvoicePage) -> documents.InvoiceStatus:
         """The tag and the sentence of an invoice."""
         return documents.invoice_status(page, self.locale)
+
+    def subscription_standing(self, card: SubscriptionCard) -> Standing:
+        """How a subscription stands: a tag, and what comes next."""
+        from chalicelib.web.words.portal import subscription_standing
+
+        return subscription_standing(card, self.timezone, self.locale)
+
+    def invoice_standing(self, row: InvoiceRow) -> Standing:
+        """The tag of an invoice in a list."""
+        from chalicelib.web.words.portal import invoice_standing
+
+        return invoice_standing(row)
+
+    def attention(self, attention: Attention) -> tuple[str, str, str]:
+        """What happened, what to do, and the button."""
+        from chalicelib.web.words.portal import attention_words
+
+        return attention_words(attention, self.locale)
 
     def first_name(self, name: str | None) -> str:
         """How the receipt thanks: the first word of a name, empty when there is none."""

@@ -12,6 +12,7 @@ _FOLDER: Final = Path(__file__).parent / "static"
 _TYPES: Final = {
     "till.css": "text/css; charset=utf-8",
     "reference.css": "text/css; charset=utf-8",
+    "portal.css": "text/css; charset=utf-8",
     "pay.js": "text/javascript; charset=utf-8",
     "checking.js": "text/javascript; charset=utf-8",
     "icon.svg": "image/svg+xml",

@@ -10,6 +10,7 @@ from chalice.local import LambdaEventConverter
 
 from chalicelib import wiring
 from chalicelib.handlers.buyer import buyer, error_page
+from chalicelib.handlers.portal import portal
 from infra.local.gateway import WebServer
 from tests.doors.visitors import SETTINGS, Visitors
 from tests.services.shop import Shop
@@ -20,6 +21,7 @@ def buyer_app() -> Chalice:
     """An app of the pages alone. A blueprint answers for the app that it was registered with last."""
     app = Chalice("till-doors-test", configure_logs=False)
     app.register_blueprint(buyer)
+    app.register_blueprint(portal)
     return app
 
 
@@ -38,6 +40,7 @@ def buyer_port(buyer_app: Chalice) -> Iterator[int]:
 def visitors(buyer_app: Chalice, buyer_port: int, monkeypatch: pytest.MonkeyPatch) -> Visitors:
     """A shop of its own behind the doors."""
     monkeypatch.setattr(buyer, "_current_app", buyer_app)
+    monkeypatch.setattr(portal, "_current_app", buyer_app)
     monkeypatch.setattr(wiring, "_root", wiring._Root())
     shop = Shop()
     wiring.configure(SETTINGS, shop.clock)

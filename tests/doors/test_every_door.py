@@ -122,7 +122,9 @@ def street(visitors: Visitors) -> Iterator[Street]:
 
 
 def test_the_street_has_every_door(street: Street, buyer_app: Chalice) -> None:
-    served = {path: sorted(entries) for path, entries in buyer_app.routes.items()}
+    # The portal's have a walk of their own: who is let in there is decided by a session, and not by the address.
+    routes = {path: each for path, each in buyer_app.routes.items() if not path.startswith("/portal/")}
+    served = {path: sorted(entries) for path, entries in routes.items()}
     assert served == {door.pattern: ["GET", "POST"] if door.posts else ["GET"] for door in street.doors}
 
 

@@ -133,7 +133,7 @@ def _is_past_due(shop: Shop, case: Case) -> None:
     assert shop.world.seen().get(Subscription, case.subscription_id).status == "past_due"
 
 
-def _unpaid(shop: Shop) -> None:
+def unpaid(shop: Shop) -> None:
     """The second period was declined, and its invoice waits for its buyer."""
     _next_period(shop)
     shop.settle()
@@ -380,7 +380,7 @@ FLOWS = (
         "invoice paid on its page, once more",
         declines,
         pay_the_invoice,
-        later=_unpaid,
+        later=unpaid,
         ready=(with_a_new_card, _died_on_the_page, _came_back),
         again=_pay_again,
         soon=paid_twice,
@@ -390,7 +390,7 @@ FLOWS = (
         "invoice paid on its page",
         declines,
         pay_the_invoice,
-        later=_unpaid,
+        later=unpaid,
         ready=(with_a_new_card,),
         again=_pay_again,
         soon=paid_twice,

@@ -98,6 +98,8 @@ class Case:
     customer_id: str = ""
     payment_id: str = ""
     refund_id: str = ""
+    change_id: str = ""
+    link_id: str = ""
 
 
 _OWN = frozenset({"world", "two", "died_again", "_pool"})

@@ -13,6 +13,7 @@ from tests.faults.world import World
 ROOMS = ("checkouts", "payments", "limits", "intake.py", "notices.py", "subscriptions.py")
 _RACE = "written only where another writes at the same moment (tests/services, and two at a time)"
 _RENEWAL = "comes with a renewal (test_kill_clock.py)"
+_CARD = "comes with another card (test_kill_portal.py)"
 _REFUND = "comes with a refund (test_kill_refunds.py)"
 ELSEWHERE = {
     "checkouts/booking.py book_checkout.attempt: commit": _RACE,
@@ -22,6 +23,9 @@ ELSEWHERE = {
     "notices.py read_for: ports.records.find": "an event whose metadata name another merchant (tests/services)",
     "intake.py _apply_intent: commit": "booked by another between two looks (tests/services)",
     "intake.py _owner: records.get": _RENEWAL,
+    "intake.py _apply_setup: ports.records.get": _CARD,
+    "intake.py _apply_setup: ports.stripe.retrieve_setup_intent": _CARD,
+    "intake.py _apply_setup: commit": _CARD,
     "intake.py _apply_refund: commit": _REFUND,
     "intake.py _apply_refund: ports.stripe.find_refunds": _REFUND,
     "intake.py _is_no_news: ports.records.find": _REFUND,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.faults import test_kill_buyers, test_kill_clock, test_kill_keys, test_kill_refunds
+from tests.faults import test_kill_buyers, test_kill_clock, test_kill_keys, test_kill_portal, test_kill_refunds
 from tests.faults.coverage import rooms_that_talk
 
 OUTSIDE = {
@@ -20,6 +20,6 @@ OUTSIDE = {
 
 
 def test_every_room_that_talks_to_the_world_is_accounted_for() -> None:
-    kills = (test_kill_buyers, test_kill_clock, test_kill_keys, test_kill_refunds)
+    kills = (test_kill_buyers, test_kill_clock, test_kill_keys, test_kill_portal, test_kill_refunds)
     known = (*(room for each in kills for room in each.ROOMS), *OUTSIDE)
     assert [room for room in sorted(rooms_that_talk()) if not room.startswith(known)] == []

@@ -40,6 +40,9 @@ LADDER = ("tests/services/test_dunning_ladder.py",)
 PAST_DUE = ("tests/services/test_past_due.py",)
 
 KEYED = ("tests/services/test_keyed_calls.py",)
+CARD = ("tests/services/test_portal_method.py",)
+SIGN_IN = ("tests/services/test_portal_signing_in.py",)
+PORTAL = ("tests/doors/test_portal_doors.py", "tests/doors/test_portal_pages.py")
 
 _IDEMPOTENCY = "chalicelib/services/idempotency.py"
 _BOOKING = "chalicelib/services/checkouts/booking.py"
@@ -61,6 +64,11 @@ _ASKING = "chalicelib/services/refunds/asking.py"
 _MAKING = "chalicelib/services/refunds/making.py"
 _RETURNS = "chalicelib/services/refunds/booking.py"
 _TRANSACTION = "chalicelib/storage/transaction.py"
+_CHANGING = "chalicelib/services/portal/changing_method.py"
+_STORING = "chalicelib/services/portal/storing_method.py"
+_OWED = "chalicelib/services/portal/owed.py"
+_SIGNING_IN = "chalicelib/services/portal/signing_in.py"
+_ACCESS = "chalicelib/handlers/portal_access.py"
 
 GUARDS: tuple[Guard, ...] = (
     # --- the press of the button
@@ -717,5 +725,118 @@ GUARDS: tuple[Guard, ...] = (
         "if self._is_ours(error.reasons) or self._was_made(tables, patience):",
         "if False:",
         STORE,
+    ),
+    # --- the portal
+    Guard(
+        "a subscription is its own customer's alone",
+        _CHANGING,
+        " or found.customer_id != visit.customer.id:",
+        ":",
+        CARD + PORTAL,
+    ),
+    Guard(
+        "a change of method is for the subscription it was begun for",
+        _CHANGING,
+        "if change is not None and change.subscription_id != subscription.id:",
+        'if change is None and change_id == "":',
+        CARD,
+    ),
+    Guard(
+        "a SetupIntent's id is saved before it is confirmed",
+        _CHANGING,
+        "    commit(ports, [Update(saved), Insert(owner)])\n    return written(saved)",
+        "    return saved",
+        CARD,
+    ),
+    Guard(
+        "a change that is stored is not tried again",
+        _CHANGING,
+        "if change is not None and change.stored_at is not None:\n        return Submitted(Ending.STORED)",
+        "if change is None and page.due is None:\n        return Submitted(Ending.STORED)",
+        CARD,
+    ),
+    Guard(
+        "a card is stored only under the terms that its page showed",
+        _CHANGING,
+        "if not request.as_shown(page):",
+        "if page.due is None:",
+        CARD + PORTAL,
+    ),
+    Guard(
+        "a page is too old before Stripe forgets its keys",
+        _CHANGING,
+        "if now >= time_of(request.change_id) + CHANGE_LIFE:",
+        "if page.due is None:",
+        CARD,
+    ),
+    Guard(
+        "an older change takes no newer card away",
+        _STORING,
+        "return subscription.consent.at > change.consent.at",
+        "return False",
+        CARD,
+    ),
+    Guard(
+        "a subscription that has ended takes no card",
+        _STORING,
+        "    if subscription.has_ended:\n        return True\n",
+        "",
+        CARD,
+    ),
+    Guard(
+        "a method that is stored is told once",
+        _STORING,
+        "            if change.stored_at is None:\n                after",
+        "            if True:\n                after",
+        CARD,
+    ),
+    Guard(
+        "an invoice that was paid meanwhile is not charged again",
+        _OWED,
+        "if not mine or invoice.status is not InvoiceStatus.OPEN or not invoice.parts:",
+        "if not mine or not invoice.parts:",
+        CARD,
+    ),
+    Guard(
+        "a charge that a new card wants has its timer",
+        _OWED,
+        "writes += [Update(replace(invoice, charge_at=at, collection_blocked=None)), SetTimer(_timer(invoice, at))]",
+        "writes += [Update(replace(invoice, charge_at=at, collection_blocked=None))]",
+        CARD,
+    ),
+    Guard(
+        "a link opens the portal once",
+        _SIGNING_IN,
+        "commit(ports, [Update(replace(link, used_at=now)), Insert(session)])",
+        "commit(ports, [Insert(session)])",
+        SIGN_IN,
+    ),
+    Guard(
+        "a link needs its secret",
+        _SIGNING_IN,
+        '    if not is_secret(secret, link.secret_hash):\n        raise NotFound("page")\n',
+        "",
+        SIGN_IN,
+    ),
+    Guard(
+        "a session needs its secret and ends",
+        _SIGNING_IN,
+        "if not is_secret(secret, session.secret_hash) or not session.is_open(ports.clock.now()):",
+        "if session.secret_hash == secret:",
+        SIGN_IN,
+    ),
+    Guard(
+        "an address that was given up signs nobody in",
+        _SIGNING_IN,
+        "    return customer if same else None",
+        "    return customer",
+        SIGN_IN,
+    ),
+    Guard(
+        "a form is of its own session and purpose",
+        _ACCESS,
+        "return signed == purpose",
+        "return signed is not None",
+        PORTAL,
     ),
 )

@@ -21,6 +21,7 @@ from typing import Any
 from chalicelib.web import render, render_mails
 from chalicelib.web.headers import PageKind, StripeOrigins, page_headers
 from chalicelib.web.static_files import asset_url, static_file
+from tests.web import portal_samples as portal
 from tests.web import samples
 
 STRIPE_JS = "/gallery_stripe.js"
@@ -97,6 +98,7 @@ def exhibits() -> dict[str, Exhibit]:
     found["api"] = Exhibit(render.render_reference_page(samples.api_reference()), PageKind.PLAIN)
     found["cancel"] = Exhibit(render.render_cancel_page(samples.CANCEL), PageKind.FORM)
     found["cancelled"] = Exhibit(render.render_cancelled_page(samples.CANCELLED), PageKind.PLAIN)
+    found |= portal_exhibits()
     for name, state in samples.STATES.items():
         found[f"state-{name}"] = Exhibit(render.render_state_page(state), PageKind.PLAIN)
     mails = {
@@ -126,10 +128,58 @@ def exhibits() -> dict[str, Exhibit]:
     return found
 
 
+def portal_exhibits() -> dict[str, Exhibit]:
+    """The portal's, by file name without suffix."""
+    doors = {
+        "portal-sign-in": portal.SIGN_IN,
+        "portal-sign-in-error": portal.SIGN_IN_ERROR,
+        "portal-sign-in-too-many": portal.SIGN_IN_TOO_MANY,
+        "portal-sign-in-again": portal.SIGN_IN_AGAIN,
+        "portal-open": portal.OPEN,
+    }
+    found = {name: Exhibit(render.render_sign_in_page(view), PageKind.FORM) for name, view in doors.items()}
+    found["portal-sent"] = Exhibit(render.render_sign_in_page(portal.SENT), PageKind.PLAIN)
+    homes = {
+        "portal-home": portal.HOME,
+        "portal-home-behind": portal.HOME_BEHIND,
+        "portal-home-overdue": portal.HOME_OVERDUE,
+        "portal-home-no-method": portal.HOME_NO_METHOD,
+        "portal-home-empty": portal.HOME_EMPTY,
+        "portal-home-long": portal.HOME_LONG,
+    }
+    found |= {name: Exhibit(render.render_home_page(view), PageKind.FORM) for name, view in homes.items()}
+    subscriptions = {
+        "portal-subscription": portal.SUBSCRIPTION,
+        "portal-subscription-behind": portal.SUBSCRIPTION_BEHIND,
+        "portal-subscription-ending": portal.SUBSCRIPTION_ENDING,
+        "portal-subscription-ended": portal.SUBSCRIPTION_ENDED,
+        "portal-subscription-stored": portal.SUBSCRIPTION_STORED,
+        "portal-subscription-charging": portal.SUBSCRIPTION_CHARGING,
+        "portal-subscription-again": portal.SUBSCRIPTION_AGAIN,
+    }
+    for name, page in subscriptions.items():
+        found[name] = Exhibit(render.render_subscription_page(page), PageKind.FORM)
+    methods = {
+        "portal-method": portal.METHOD,
+        "portal-method-owed": portal.METHOD_OWED,
+        "portal-method-first": portal.METHOD_FIRST,
+        "portal-method-declined": portal.METHOD_DECLINED,
+        "portal-method-changed": portal.METHOD_CHANGED,
+        "portal-method-timed-out": portal.METHOD_TIMED_OUT,
+    }
+    for name, method in methods.items():
+        here = replace(method, stripe=replace(method.stripe, js_url=STRIPE_JS))
+        found[name] = Exhibit(render.render_pay_page(here), PageKind.PAY)
+    found["portal-method-checking"] = Exhibit(render.render_checking_page(portal.METHOD_CHECKING), PageKind.CHECKING)
+    for name, mail in {"mail-portal": portal.SIGN_IN_MAIL, "mail-portal-method": portal.METHOD_MAIL}.items():
+        found[name] = Exhibit(render_mails.render_sign_in_mail(mail).html, PageKind.PLAIN, mail=True)
+    return found
+
+
 def write(out: Path) -> None:
     """All pages as files, with their style sheet and scripts beside them."""
     (out / "static").mkdir(parents=True, exist_ok=True)
-    for name in ("till.css", "reference.css", "pay.js", "checking.js", "icon.svg"):
+    for name in ("till.css", "reference.css", "portal.css", "pay.js", "checking.js", "icon.svg"):
         stem, suffix = name.rsplit(".", 1)
         file = static_file(f"{stem}.x.{suffix}")
         assert file is not None
@@ -138,7 +188,7 @@ def write(out: Path) -> None:
     (out / "gallery_stripe.js").write_bytes(stub)
     for name, exhibit in exhibits().items():
         html = exhibit.html.replace(f'"{STRIPE_JS}"', '"gallery_stripe.js"')
-        for asset in ("till.css", "reference.css", "pay.js", "checking.js", "icon.svg"):
+        for asset in ("till.css", "reference.css", "portal.css", "pay.js", "checking.js", "icon.svg"):
             html = html.replace(asset_url(asset), f"static/{asset}")
         (out / f"{name}.html").write_text(html)
 

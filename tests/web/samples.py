@@ -311,6 +311,7 @@ STATES = {
         StateKind.TOO_MANY_TRIES, STUDIO, at(2027, 4, 1, 18, 35), again_url="/pay/pinewood-studio/01J"
     ),
     "cancel-over": StatePage(StateKind.CANCEL_LINK_OVER, STUDIO),
+    "sign-in-over": StatePage(StateKind.SIGN_IN_OVER, STUDIO, again_url="/portal/pinewood-studio"),
     "link-paused": StatePage(StateKind.LINK_PAUSED, STUDIO, at(2027, 4, 1, 18, 35)),
     "other-site": StatePage(StateKind.OTHER_SITE),
     "not-read": StatePage(StateKind.NOT_READ),

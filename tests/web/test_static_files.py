@@ -22,6 +22,7 @@ CSS = (FOLDER / "till.css").read_text()
     [
         ("till.css", "text/css; charset=utf-8"),
         ("reference.css", "text/css; charset=utf-8"),
+        ("portal.css", "text/css; charset=utf-8"),
         ("pay.js", "text/javascript; charset=utf-8"),
         ("checking.js", "text/javascript; charset=utf-8"),
         ("icon.svg", "image/svg+xml"),
@@ -59,6 +60,7 @@ def test_the_folder_holds_nothing_that_cannot_be_asked_for() -> None:
     assert {path.name for path in FOLDER.iterdir()} == {
         "till.css",
         "reference.css",
+        "portal.css",
         "pay.js",
         "checking.js",
         "icon.svg",

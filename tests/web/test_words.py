@@ -298,6 +298,11 @@ STATE_WORDS = {
         "The subscription behind this link has ended, or a newer receipt has a newer link. No charge will be made for "
         "one that has ended. If you are charged all the same, write to Pinewood Studio.",
     ),
+    StateKind.SIGN_IN_OVER: (
+        410,
+        "This link has been used, or is too old.",
+        "Each link opens your account once. A new one is in your mail within a minute.",
+    ),
     StateKind.LINK_PAUSED: (
         429,
         "Paying pauses here until 23:00 (EDT).",

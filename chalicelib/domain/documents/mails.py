@@ -36,6 +36,8 @@ class MailKind(StrEnum):
     """A subscription was cancelled, now or at the end of what is paid."""
     SUBSCRIPTION_ENDED = "subscription_ended"
     """A subscription is over: its cancellation has come, or all of its payments are made."""
+    SIGN_IN = "sign_in"
+    """A link that opens the buyers' portal; sent only where the address is a customer's."""
     LINK_PAUSED = "link_paused"
     """To the operator: nearly every card tried on a link was declined."""
 

@@ -27,6 +27,7 @@ class Merchant:
     """One business. Its id is `mer_{slug}`, fixed at creation; `timezone` is an IANA name, `currency` lower case.
 
     `stripe_account` is None in direct mode (the deployment's own key) and before onboarding.
+    `portal_cancel` says whether buyers may end subscriptions in the portal.
     `statement_name` is what the buyer's card statement shows; `livemode` says which Stripe data belong to it.
     `dunning` reaches invoices that fail for the first time from now on, and what becomes of those given up.
     """
@@ -49,6 +50,7 @@ class Merchant:
     statement_name: str | None = None
     invoice_prefix: str = "INV-"
     dunning: Dunning = DEFAULT_DUNNING
+    portal_cancel: bool = True
     version: int = 0
 
     @property

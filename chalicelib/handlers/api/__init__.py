@@ -10,6 +10,7 @@ from chalicelib.handlers.api import (
     events,
     links,
     money,
+    portal,
     refunds,
     subscriptions,
 )
@@ -17,6 +18,6 @@ from chalicelib.handlers.api.blueprint import api
 
 __all__ = [
     "account", "api", "api_keys", "billing", "catalogue", "customers", "documentation", "events", "links", "money",
-    "refunds",
+    "portal", "refunds",
     "subscriptions",
 ]  # fmt: skip

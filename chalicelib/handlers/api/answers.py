@@ -63,6 +63,8 @@ from chalicelib.handlers.api.keywords import shown
 from chalicelib.handlers.api.money_answers import Payment as Payment
 from chalicelib.handlers.api.money_answers import Refund as Refund
 from chalicelib.handlers.api.money_answers import Settlement as Settlement
+from chalicelib.handlers.api.portal_answers import PaymentMethodLink as PaymentMethodLink
+from chalicelib.handlers.api.portal_answers import Portal as Portal
 
 
 class Connection(TypedDict):
@@ -93,6 +95,7 @@ class Account(TypedDict):
     statement_name: Annotated[str | None, shown("What buyers read on their statements.")]
     legal_name: str | None
     address_lines: list[str]
+    portal: Portal
     country: Annotated[str, shown("ISO 3166-1, two letters.", examples=["US"])]
     currency: Currency
     livemode: bool

@@ -151,6 +151,12 @@ class DunningBody(Body):
         return Dunning(tuple(self.days), LadderEnd(self.then))
 
 
+class PortalBody(Body):
+    """What buyers may do in their portal."""
+
+    cancel: bool
+
+
 class AccountUpdate(Body):
     """Changes to the merchant's profile."""
 
@@ -161,6 +167,7 @@ class AccountUpdate(Body):
     legal_name: Name | None = None
     address_lines: Annotated[list[Annotated[str, text(100)]], Field(max_length=6)] | None = None
     dunning: DunningBody | None = None
+    portal: PortalBody | None = None
 
     def to_domain(self) -> AccountChanges:
         """The changes. Raises InvalidValue."""
@@ -169,6 +176,9 @@ class AccountUpdate(Body):
             given["dunning"] = self.dunning.to_domain()
         if "address_lines" in given:
             given["address_lines"] = tuple(given["address_lines"])
+        if "portal" in given:
+            given["portal_cancel"] = self.portal is None or self.portal.cancel
+            del given["portal"]
         changes: AccountChanges = {}
         changes.update(given)  # type: ignore[typeddict-item] # same names, checked by a test
         return changes

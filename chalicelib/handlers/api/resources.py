@@ -55,6 +55,7 @@ def account_out(merchant: Merchant) -> answers.Account:
         "statement_name": merchant.statement_name,
         "legal_name": merchant.legal_name,
         "address_lines": list(merchant.address_lines),
+        "portal": {"cancel": merchant.portal_cancel},
         "country": merchant.country,
         "currency": merchant.currency,
         "livemode": merchant.livemode,

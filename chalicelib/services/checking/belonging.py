@@ -12,6 +12,7 @@ from chalicelib.domain.documents.links import PaymentLink
 from chalicelib.domain.documents.mails import Mail
 from chalicelib.domain.documents.merchants import AccountOwner, Merchant, account_owner_id
 from chalicelib.domain.documents.payments import IntentOwner, Payment, intent_owner_id
+from chalicelib.domain.documents.portal import MethodChange, PortalSession
 from chalicelib.domain.documents.refunds import Refund, RefundOwner
 from chalicelib.domain.documents.subscriptions import Subscription
 from chalicelib.domain.machines import CheckoutStatus
@@ -69,6 +70,11 @@ def _references(record: Record) -> set[str]:
             found = {record.refund_id, record.payment_id}
         case CustomerByEmail():
             found = {record.customer_id}
+        case MethodChange():
+            found = {record.customer_id, record.subscription_id, *record.invoice_ids}
+            found |= {intent_owner_id(record.part.intent_id)} if record.part.intent_id is not None else set()
+        case PortalSession():
+            found = {record.customer_id}
         case Mail():
             found = {record.about_id}
         case Price():
@@ -90,7 +96,7 @@ def effects_have_their_cause(books: Books) -> Iterator[Finding]:
         if books.find(Invoice, payment.invoice_id) is None:
             yield Violation("I8", payment.id, f"there is no {payment.invoice_id}")
     for whose in books.all(IntentOwner):
-        owner = books.payable(whose.owner_id)
+        owner = books.payable(whose.owner_id) or books.find(MethodChange, whose.owner_id)
         if owner is None:
             yield Violation("I8", whose.id, f"there is no {whose.owner_id}")
     for owner in books.payables():

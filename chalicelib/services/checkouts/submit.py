@@ -59,6 +59,8 @@ class Ending(StrEnum):
     """How a submit ended, as the page must tell it."""
 
     PAID = "paid"
+    STORED = "stored"
+    """Nothing was paid: a method is stored for later charges."""
     CHECKING = "checking"
     REQUIRES_ACTION = "requires_action"
     DECLINED = "declined"

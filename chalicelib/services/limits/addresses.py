@@ -13,6 +13,7 @@ from typing import Final
 from chalicelib.domain.documents.checkouts import Checkout
 from chalicelib.domain.documents.invoices import Invoice
 from chalicelib.domain.documents.limits import AddressTries, address_tries_id
+from chalicelib.domain.documents.portal import MethodChange
 from chalicelib.domain.machines import CheckoutStatus, InvoiceStatus
 from chalicelib.services.ports import Insert, Ports, StoreUnavailable, Update, Write
 from chalicelib.services.saving import MOST_ROUNDS, AlsoBeaten, commit
@@ -88,10 +89,15 @@ def _unpaid(ports: Ports, owners: Sequence[str]) -> tuple[str, ...]:
 
 
 def _kind_of(owner_id: str) -> type[object]:
+    if owner_id.startswith("mchg_"):
+        return MethodChange
     return Invoice if owner_id.startswith("inv_") else Checkout
 
 
 def _is_paid(owner: object) -> bool:
+    if isinstance(owner, MethodChange):
+        # A card that was stored is no guess either.
+        return owner.stored_at is not None
     if isinstance(owner, Checkout):
         return owner.status in (CheckoutStatus.COMPLETED, CheckoutStatus.PROCESSING)
     return isinstance(owner, Invoice) and owner.status is InvoiceStatus.PAID

@@ -28,6 +28,8 @@ class ReceiptMail:
     invoice_url: str | None = None
     later_charges: tuple[LaterCharge, ...] = ()
     cancel_url: str | None = None
+    manage_url: str | None = None
+    """The portal, where its subscriptions are; None where it started none."""
     renewal: bool = False
     """Whether the payment was made by schedule, with nobody at the page."""
 
@@ -93,6 +95,21 @@ class RefundMail:
     url: str
     invoice_number: str
     method: MethodView | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SignInMail:
+    """A link that opens the portal once. `hours` says how long one is good that leads to a subscription's method.
+
+    `url` is absolute. `subscription_name` is set where the merchant had it sent; otherwise its buyer asked for it.
+    """
+
+    merchant: MerchantView
+    email: str
+    url: str
+    minutes: int
+    subscription_name: str | None = None
+    amount: None = None
 
 
 @dataclass(frozen=True, slots=True)

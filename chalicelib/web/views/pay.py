@@ -59,6 +59,7 @@ class PayPage:
     `post_url` takes the form; `checking_url` is where a lost answer leads. `nonce` is the one in the page's headers.
     A pause after too many tries is a `decline` too: `words.too_many_tries_words`. `changed` and `timed_out` say why
     a press led back here. `also_owed` are the invoices that the card which pays this one is charged for as well.
+    a press led back here. `replaces` is for the page that stores another method for a subscription.
     """
 
     merchant: MerchantView
@@ -81,3 +82,6 @@ class PayPage:
     paid_before: PaidBefore | None = None
     billed_to: str | None = None
     also_owed: tuple[OwedInvoice, ...] = ()
+    replaces: Literal["card", "nothing"] | None = None
+    """The page stores a method instead of paying: what it takes the place of. What is due is charged to it at once."""
+    back_url: str | None = None

@@ -43,6 +43,8 @@ class ReceiptPage:
     cancel_url: str | None = None
     message: str | None = None
     back_url: str | None = None
+    manage_url: str | None = None
+    """The portal, where its subscriptions are; None where it started none."""
     refunds: tuple[PaymentRow, ...] = ()
     """What of it has gone back since."""
 
@@ -60,3 +62,5 @@ class CheckingPage:
     self_url: str
     amount: Money | None = None
     email: str | None = None
+    card: bool = False
+    """A method is being stored, and nothing paid."""

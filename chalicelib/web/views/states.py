@@ -21,6 +21,7 @@ class StateKind(StrEnum):
     CHECKOUT_TIMED_OUT = "checkout_timed_out"
     TOO_MANY_TRIES = "too_many_tries"
     CANCEL_LINK_OVER = "cancel_link_over"
+    SIGN_IN_OVER = "sign_in_over"
     LINK_PAUSED = "link_paused"
     OTHER_SITE = "other_site"
     NOT_READ = "not_read"

@@ -37,6 +37,7 @@ class MailWords:
     url: str
     help: str
     why: str
+    manage_url: str | None = None
 
 
 def receipt_words(mail: ReceiptMail, locale: str = "en") -> MailWords:
@@ -90,6 +91,7 @@ def receipt_words(mail: ReceiptMail, locale: str = "en") -> MailWords:
         url=mail.receipt_url,
         help=f"{shown}Questions? Just reply to this mail.",
         why=why,
+        manage_url=mail.manage_url,
     )
 
 
@@ -108,6 +110,8 @@ def receipt_text(mail: ReceiptMail, words: MailWords, locale: str = "en") -> str
         blocks.append(
             "\n".join([words.cancel, *(url if single else f"{label}: {url}" for label, url in words.cancel_links)])
         )
+    if words.manage_url:
+        blocks.append(f"Manage subscription: {words.manage_url}")
     blocks.append(words.help)
     blocks.append(seller_text(mail.merchant, words.why))
     return "\n\n".join(block for block in blocks if block) + "\n"

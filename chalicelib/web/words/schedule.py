@@ -236,19 +236,31 @@ def _agreed(charge: LaterCharge, timezone: str, locale: str) -> tuple[str, str]:
 
 
 def consent_text(
-    merchant_name: str, due_today: Money, charges: tuple[LaterCharge, ...], timezone: str, locale: str = "en"
+    merchant_name: str,
+    due_today: Money,
+    charges: tuple[LaterCharge, ...],
+    timezone: str,
+    locale: str = "en",
+    *,
+    saving: bool = False,
 ) -> ConsentText | None:
-    """What is agreed to by pressing the button; None when nothing is charged later."""
-    if not charges:
+    """What is agreed to by pressing the button; None when nothing is charged later.
+
+    `saving`: the button stores a method, which is charged for `due_today` too, since nobody pays on that page itself.
+    """
+    agreed = [_agreed(charge, timezone, locale) for charge in charges]
+    if saving and due_today:
+        agreed.insert(0, (f"{format_money(due_today, locale)} now", ", which is owed"))
+    if not agreed:
         return None
-    act = "paying" if due_today else "subscribing"
+    act = "saving this card" if saving else "paying" if due_today else "subscribing"
     parts: list[tuple[str, str]] = []
-    for index, charge in enumerate(charges):
-        bold, ending = _agreed(charge, timezone, locale)
-        last = index == len(charges) - 1
-        parts.append((bold, ending + ("." if last else "; and " if index == len(charges) - 2 else "; ")))
+    for index, (bold, ending) in enumerate(agreed):
+        last = index == len(agreed) - 1
+        parts.append((bold, ending + ("." if last else "; and " if index == len(agreed) - 2 else "; ")))
     before = f"By {act} you agree that {isolate(merchant_name)} stores this payment method and charges it "
-    return ConsentText(before, tuple(parts), " You can cancel at any time by the link in each receipt.")
+    cancel = " You can cancel at any time by the link in each receipt." if charges else ""
+    return ConsentText(before, tuple(parts), cancel)
 
 
 def also_owed_text(amount: Money, owed: Sequence[OwedInvoice], locale: str = "en") -> str:

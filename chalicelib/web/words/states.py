@@ -19,6 +19,7 @@ _STATUS: Final[dict[StateKind, int]] = {
     StateKind.CHECKOUT_TIMED_OUT: 410,
     StateKind.TOO_MANY_TRIES: 429,
     StateKind.CANCEL_LINK_OVER: 410,
+    StateKind.SIGN_IN_OVER: 410,
     StateKind.LINK_PAUSED: 429,
     StateKind.OTHER_SITE: 403,
     StateKind.NOT_READ: 400,
@@ -84,6 +85,12 @@ def state_words(page: StatePage, locale: str = "en") -> StateWords:
                 "There is nothing to cancel here any more.",
                 "The subscription behind this link has ended, or a newer receipt has a newer link. "
                 f"No charge will be made for one that has ended. If you are charged all the same, write to {name}.",
+            )
+        case StateKind.SIGN_IN_OVER:
+            return StateWords(
+                "This link has been used, or is too old.",
+                "Each link opens your account once. A new one is in your mail within a minute.",
+                again="Send me a new one",
             )
         case StateKind.LINK_PAUSED:
             until = f"until {format_time(page.at, zone, locale)}" if page.at else "for a while"
