@@ -16,7 +16,7 @@ ELSEWHERE = {
     "portal/changing_method.py _with_customer: ports.stripe.create_customer": _NO_METHOD,
     "portal/changing_method.py _with_customer: commit": _NO_METHOD,
     "portal/changing_method.py _abandon.attempt: commit": "a try that did nothing (tests/services)",
-    "portal/changing_method.py _confirmed: ports.stripe.retrieve_setup_intent": "another tab confirmed at the same moment",
+    "portal/changing_method.py _confirmed: ports.stripe.retrieve_setup_intent": "another tab was first",
     "portal/owed.py owed_invoices: ports.records.find_many": "one that is behind by more than a page of invoices",
     "portal/signing_in.py find_merchant: ports.records.find": "a look that changes nothing",
     "portal/signing_in.py ask_for_link.attempt: commit": "an e-mail that was asked for too often (tests/services)",

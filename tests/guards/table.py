@@ -798,10 +798,10 @@ GUARDS: tuple[Guard, ...] = (
         CARD,
     ),
     Guard(
-        "a charge that a new card wants has its timer",
-        _OWED,
-        "writes += [Update(replace(invoice, charge_at=at, collection_blocked=None)), SetTimer(_timer(invoice, at))]",
-        "writes += [Update(replace(invoice, charge_at=at, collection_blocked=None))]",
+        "a new card is charged for what its page listed",
+        _STORING,
+        "        writes += asked_for(owed, now)\n",
+        "",
         CARD,
     ),
     Guard(

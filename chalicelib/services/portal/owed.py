@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final
 
 from chalicelib.domain.documents.invoices import Collection, CollectionBlock, Invoice
 from chalicelib.domain.documents.subscriptions import Subscription
-from chalicelib.domain.documents.timers import Timer, TimerKind
 from chalicelib.domain.machines import InvoiceStatus, PartState
-from chalicelib.services.ports import DropTimer, Index, Ports, SetTimer, Update, Write
+from chalicelib.services.ports import Index, Ports
 
 WAITS_FOR_METHOD: Final = frozenset({CollectionBlock.NO_PAYMENT_METHOD, CollectionBlock.UNPAID})
 """Why an open invoice is not being charged that a new method mends."""
@@ -46,30 +43,8 @@ def is_owed(invoice: Invoice, subscription: Subscription, now: datetime) -> bool
 
 def is_being_charged(invoice: Invoice, now: datetime) -> bool:
     """Whether the scheduler is about to charge an invoice, or is at it: nobody is asked to pay it meanwhile."""
-    return invoice.status is InvoiceStatus.OPEN and invoice.charge_at is not None and invoice.charge_at <= now
-
-
-def charged_again(invoices: Sequence[Invoice], now: datetime) -> list[Write]:
-    """The writes that have invoices charged to their subscription's method at once, in the order they are given."""
-    writes: list[Write] = []
-    for place, invoice in enumerate(invoices):
-        # A sweep hands over what is due in the order of its times.
-        at = now - timedelta(microseconds=len(invoices) - 1 - place)
-        if invoice.charge_at is not None:
-            writes.append(DropTimer(_timer(invoice, invoice.charge_at)))
-        writes += [Update(replace(invoice, charge_at=at, collection_blocked=None)), SetTimer(_timer(invoice, at))]
-    return writes
-
-
-def _timer(invoice: Invoice, at: datetime) -> Timer:
-    return Timer(
-        TimerKind.CHARGE_INVOICE,
-        invoice.id,
-        invoice.merchant_id,
-        at,
-        subscription_id=invoice.subscription_id,
-        customer_id=invoice.customer_id,
-    )
+    waits = invoice.status is InvoiceStatus.OPEN and invoice.collection is Collection.AUTOMATIC
+    return waits and invoice.charge_at is not None and invoice.charge_at <= now
 
 
 def _age(invoice: Invoice) -> tuple[int, str]:

@@ -16,10 +16,11 @@ from chalicelib.domain.documents.methods import Method, StoredMethod
 from chalicelib.domain.documents.parts import AttemptOutcome, Part
 from chalicelib.domain.documents.portal import MethodChange
 from chalicelib.domain.documents.subscriptions import Subscription
+from chalicelib.services.billing.ladder import asked_for
 from chalicelib.services.facts import happened
 from chalicelib.services.payments.matching import PaymentMismatch
 from chalicelib.services.payments.running import may_be_running
-from chalicelib.services.portal.owed import WAITS_FOR_METHOD, charged_again, is_owed
+from chalicelib.services.portal.owed import WAITS_FOR_METHOD, is_owed
 from chalicelib.services.ports import Intent, IntentStatus, Ports, Update, Write
 from chalicelib.services.saving import commit, until_won, written
 
@@ -115,7 +116,7 @@ def _stored(
         event = happened(ports.ids, "subscription.updated", kept, now=now, actor=actor, previous=previous)
         writes += [Update(kept), event]
         owed = [invoice for invoice in invoices if invoice is not None and is_owed(invoice, subscription, now)]
-        writes += charged_again(owed, now)
+        writes += asked_for(owed, now)
     return done, writes
 
 
