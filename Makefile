@@ -10,12 +10,12 @@ WORKERS ?= 2
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help run check test lint types format setup package deploy secret destroy bench fuzz clean
+.PHONY: help run check test lint types format setup package deploy secret destroy bench bench-billing fuzz clean
 
 help: ## Show what can be done
 	@echo 'Till. The targets set up what they need; the first run takes a few minutes and the network.'
 	@echo
-	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo
 	@echo '  TILL_PORT and TILL_CONTROL_PORT move `make run` from ports 8000 and 8001.'
 
@@ -56,6 +56,10 @@ soak: $(STAMP) ## Random journeys for MINUTES (15), faults at 2 % of calls, two 
 bench: $(STAMP) ## Measure Till beside a straightforward app: cold and warm CPU, size, round trips (ROUNDS=9)
 	@$(PY) -m infra.local.prepare database
 	@exec $(PY) -m tests.bench
+
+bench-billing: $(STAMP) ## Measure a billing run at scale: 10,000 due of 100,000, Stripe's pace, AWS's price (half an hour; DUE=…)
+	@$(PY) -m infra.local.prepare database
+	@exec $(PY) -m tests.bench.billing
 
 package: $(STAMP) ## Make the zip and the template that are deployed, in build/
 	@$(PY) -m infra.package.build

@@ -31,6 +31,7 @@ _PUBLISHABLE_KEY: Final = re.compile(r"pk_(live|test)_[A-Za-z0-9_]{8,}")
 _WEBHOOK_SECRET: Final = re.compile(r"whsec_\S{8,}")
 _ORIGIN: Final = re.compile(r"https?://[A-Za-z0-9*.\-\[\]:]+")
 _PACE: Final = re.compile(r"[1-9][0-9]{0,4}/[1-9][0-9]{0,4}")
+_BOUNDS: Final = re.compile(r"[1-9][0-9]{0,8}/[1-9][0-9]{0,8}")
 _PATH: Final = re.compile(r"(/[a-z0-9-]+)+")
 _MERCHANT: Final = re.compile(r"mer_[a-z0-9][a-z0-9-]*")
 
@@ -48,8 +49,9 @@ class Facts:
     """What everybody may know of one deployment. Endpoints are None where the provider's own are meant.
 
     `stripe_pace` is how many requests a second Stripe is sent, to one endpoint and in all; None is what suits an
-    account with Stripe's usual limits. `secrets_path` is where Parameter Store keeps the secrets, None where the
-    environment has them itself.
+    account with Stripe's usual limits. `daily_bounds` are how many invoices the schedule of one merchant issues in a
+    day at most, and how many of them it charges; None is the usual. `secrets_path` is where Parameter Store keeps the
+    secrets, None where the environment has them itself.
     """
 
     stage: str
@@ -74,6 +76,7 @@ class Facts:
     stripe_connect_origins: tuple[str, ...] = STRIPE_CONNECT_ORIGINS
     direct_merchant: str | None = None
     stripe_pace: tuple[int, int] | None = None
+    daily_bounds: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,8 +142,11 @@ def _facts(reader: _Reader) -> Facts:
         stripe_frame_origins=reader.origins("TILL_STRIPE_FRAME_ORIGINS", STRIPE_FRAME_ORIGINS),
         stripe_connect_origins=reader.origins("TILL_STRIPE_CONNECT_ORIGINS", STRIPE_CONNECT_ORIGINS),
         direct_merchant=reader.optional_matching("TILL_DIRECT_MERCHANT", _MERCHANT, "a merchant's id, mer_…"),
-        stripe_pace=_pace(
+        stripe_pace=_pair(
             reader.optional_matching("TILL_STRIPE_PACE", _PACE, "two numbers: to one endpoint, a slash, in all")
+        ),
+        daily_bounds=_pair(
+            reader.optional_matching("TILL_DAILY_BOUNDS", _BOUNDS, "two numbers: invoices, a slash, charges")
         ),
     )
 
@@ -190,9 +196,9 @@ def aws_keys(endpoint: str | None) -> tuple[str, str, str | None] | None:
     return key, secret, os.environ.get("AWS_SESSION_TOKEN") or None
 
 
-def _pace(text: str | None) -> tuple[int, int] | None:
-    endpoint, _, total = (text or "").partition("/")
-    return (int(endpoint), int(total)) if endpoint and total else None
+def _pair(text: str | None) -> tuple[int, int] | None:
+    first, _, second = (text or "").partition("/")
+    return (int(first), int(second)) if first and second else None
 
 
 def _is_live(key: str) -> bool:

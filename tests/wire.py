@@ -46,13 +46,16 @@ class _Handler(BaseHTTPRequestHandler):
         super().finish()
 
     def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        operation = (self.headers.get("X-Amz-Target") or "").rpartition(".")[2]
+        body = self.server.wire.changed(operation, self.rfile.read(int(self.headers.get("Content-Length") or 0)))
         # The Host header stays the proxy's, since the request's signature covers it.
-        self._upstream.request("POST", self.path, body, dict(self.headers))
+        headers = {name: value for name, value in self.headers.items() if name.lower() not in _HOP_BY_HOP}
+        self._upstream.request("POST", self.path, body, headers)
         response = self._upstream.getresponse()
         answer = response.read()
-        operation = (self.headers.get("X-Amz-Target") or "").rpartition(".")[2]
-        self.server.wire.note(Call(operation, json.loads(body or b"{}"), response.status))
+        call = Call(operation, json.loads(body or b"{}"), response.status)
+        self.server.wire.note(call)
+        self.server.wire.answered(call, answer)
         self.send_response(response.status)
         for name, value in response.getheaders():
             if name.lower() not in _HOP_BY_HOP:
@@ -92,6 +95,13 @@ class Wire:
         """Count one call."""
         with self._lock:
             self._calls.append(call)
+
+    def changed(self, operation: str, body: bytes) -> bytes:
+        """The body that goes on to the database: the same."""
+        return body
+
+    def answered(self, call: Call, answer: bytes) -> None:
+        """Look at an answer."""
 
     def forget(self) -> None:
         """Begin to count anew."""

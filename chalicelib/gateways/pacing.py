@@ -35,6 +35,8 @@ WEB_SECONDS: Final = 1.1
 WORKER_SECONDS: Final = 10.0
 _SPREAD_SECONDS: Final = 0.05
 """Those who wait for the same second begin it this far apart."""
+_LEASES: Final = 2
+"""How often tokens are asked for before it is waited for the next second."""
 _CHANCE: Final = random.SystemRandom().random
 
 
@@ -101,14 +103,25 @@ class SharedPacer:
         with self._lock:
             self._turn_to(self._now())
             if self._in_hand[endpoint] == 0 and endpoint not in self._empty:
-                allowance = self._late if self._is_late and self._late is not None else self._allowance
-                self._in_hand[endpoint] = self._leases.lease(self._second, endpoint, self._block(endpoint), allowance)
+                self._in_hand[endpoint] = self._leased(endpoint)
             if self._in_hand[endpoint] == 0:
                 self._empty.add(endpoint)
                 return False
             self._in_hand[endpoint] -= 1
             self._used[endpoint] += 1
             return True
+
+    def _leased(self, endpoint: str) -> int:
+        """Tokens that are good now. A lease that takes until its second is over brings none: they would be sent in the
+        place of others, so the second that has begun is asked for its own."""
+        for _ in range(_LEASES):
+            allowance = self._late if self._is_late and self._late is not None else self._allowance
+            leased = self._leases.lease(self._second, endpoint, self._block(endpoint), allowance)
+            second, now = self._second, self._now()
+            if int(now) == second:
+                return leased
+            self._turn_to(now)
+        return 0
 
     def _next_tokens(self, now: float) -> float:
         second = int(now)

@@ -224,6 +224,8 @@ HttpsUrl = Annotated[
 CustomerId = Annotated[str, id_of("cus")]
 """Checked by the view, which answers 404 for what cannot be one, as for one that does not exist."""
 PaymentId = Annotated[str, _reference("pay", "payment")]
+
+SubscriptionId = Annotated[str, _reference("sub", "subscription")]
 PriceId = Annotated[str, _reference("price", "price")]
 ProductId = Annotated[str, _reference("prod", "product")]
 TaxRateId = Annotated[str, _reference("txr", "tax rate")]

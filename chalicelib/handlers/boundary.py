@@ -294,13 +294,24 @@ Handle = Callable[[Mapping[str, Any]], object]
 """Does the work that one message's JSON body asks for; raising means that the message must come back."""
 
 
-def each_message(batch: SqsBatch, handle: Handle) -> dict[str, Any]:
+def each_message(batch: SqsBatch, handle: Handle, *, enough_time: Callable[[], bool] = lambda: True) -> dict[str, Any]:
     """Handle every message of a standard queue's batch and report the failed ones alone, which then come back.
+
+    The first message is always handled, so that there is always progress. Later ones for which there is not
+    `enough_time` are neither handled nor reported: what they tell of has a timer, which sends another one at the next
+    sweep. To report them would keep them back for the visibility time-out, and put them aside after five batches.
 
     The answer's shape is AWS's partial batch response; the event source mapping must ask for it
     (`FunctionResponseTypes: ReportBatchItemFailures`), else any answer counts as success for the whole batch.
     """
-    failed = [record["messageId"] for record in _records(batch) if not _handled(record, handle)]
+    failed = []
+    records = _records(batch)
+    for position, record in enumerate(records):
+        if position and not enough_time():
+            _LOG.info("left_to_the_next_sweep", extra={"messages": len(records) - position})
+            break
+        if not _handled(record, handle):
+            failed.append(record["messageId"])
     return _failures(failed)
 
 

@@ -13,6 +13,7 @@ from chalice.app import Blueprint, CloudWatchEvent, Cron, Rate, SQSEvent
 
 from chalicelib import wiring
 from chalicelib.handlers.boundary import each_message, in_order, job, until_failure
+from chalicelib.handlers.time_left import TO_CHARGE, TO_ISSUE, TO_SWEEP, TO_WORK, enough_for
 from chalicelib.observability import emit_metric, get_logger, set_up_logging
 
 set_up_logging()
@@ -27,6 +28,13 @@ COUNTED: Final[Mapping[str, str]] = {
     "subscription.past_due": "subscriptions_past_due",
 }
 """Events whose number is a metric. CloudWatch charges for each metric by the month, so it is a few and not all."""
+CHARGE_METRICS: Final[Mapping[str, str]] = {
+    "paid": "invoices_charged",
+    "declined": "charges_failed",
+    "refused": "charges_failed",
+    "requires_action": "charges_failed",
+}
+"""What of a charge worker's outcomes is counted; the log line has each."""
 MOST_LOGGED: Final = 100
 """Violations that one audit writes out; the metric counts them all."""
 
@@ -37,7 +45,7 @@ def sweep(event: CloudWatchEvent) -> dict[str, Any]:
     """Hand everything that is due to its queue."""
     from chalicelib.services.billing.sweeping import sweep as sweep_timers
 
-    swept = sweep_timers(wiring.worker_ports())
+    swept = sweep_timers(wiring.worker_ports(), enough_time=enough_for(event, TO_SWEEP))
     emit_metric("timers_due", swept.due, "Count")
     emit_metric("oldest_due_lag", swept.lag_seconds, "Seconds")
     return {"due": swept.due, "messages": swept.messages}
@@ -71,14 +79,25 @@ def catch_up(event: CloudWatchEvent) -> dict[str, Any]:
 @job
 def bill(event: SQSEvent) -> dict[str, Any]:
     """Issue what is due for up to nineteen subscriptions of one merchant, in order."""
+    from chalicelib.services.billing.bounds import USUAL, Bounds
     from chalicelib.services.billing.issuing import issue_due
     from chalicelib.services.mails import timer_of
 
+    given = wiring.facts().daily_bounds
+    bounds = USUAL if given is None else Bounds(*given)
+
     def handle(body: Mapping[str, Any]) -> None:
         timers = [timer_of(each) for each in body["timers"]]
-        issued = issue_due(wiring.worker_ports(), body["merchant_id"], timers)
+        merchant = body["merchant_id"]
+        enough_time = enough_for(event, TO_ISSUE)
+        issued = issue_due(wiring.worker_ports(), merchant, timers, bounds=bounds, enough_time=enough_time)
         emit_metric("invoices_issued", issued.invoices, "Count")
-        _LOG.info("issued", extra={"merchant": body["merchant_id"], "invoices": issued.invoices, "more": issued.more})
+        if issued.held:
+            emit_metric("invoices_held", issued.held, "Count")
+        if issued.parked is not None:
+            emit_metric("merchants_parked", 1, "Count")
+            _LOG.error("merchant_parked", extra={"merchant": merchant, "reason": issued.parked})
+        _LOG.info("issued", extra={"merchant": merchant, "invoices": issued.invoices, "more": issued.more})
 
     return in_order(event, handle)
 
@@ -92,17 +111,18 @@ def charge(event: SQSEvent) -> dict[str, Any]:
 
     def handle(body: Mapping[str, Any]) -> None:
         outcome = charge_invoice(wiring.worker_ports(), timer_of(body))
-        emit_metric("charges", 1, "Count", outcome=outcome)
+        if outcome in CHARGE_METRICS:
+            emit_metric(CHARGE_METRICS[outcome], 1, "Count")
         _LOG.info("charged", extra={"invoice": body["record_id"], "outcome": outcome})
 
-    return each_message(event, handle)
+    return each_message(event, handle, enough_time=enough_for(event, TO_CHARGE))
 
 
 @jobs.on_sqs_message(queue="work", batch_size=10)
 @job
 def work(event: SQSEvent) -> dict[str, Any]:
     """Everything else that a timer asks for: mails, checkouts that expire, refunds and Stripe's events left over."""
-    return each_message(event, _work)
+    return each_message(event, _work, enough_time=enough_for(event, TO_WORK))
 
 
 @jobs.lambda_function(name="observe")

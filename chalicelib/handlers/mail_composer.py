@@ -26,6 +26,7 @@ from chalicelib.web.render_mails import (
     render_failed_charge_mail,
     render_invoice_mail,
     render_link_paused_mail,
+    render_parked_mail,
     render_receipt_mail,
     render_recovered_mail,
     render_refund_mail,
@@ -35,6 +36,7 @@ from chalicelib.web.views.mail import (
     FailedChargeMail,
     InvoiceMail,
     LinkPausedMail,
+    ParkedMail,
     ReceiptMail,
     RecoveredMail,
     RefundMail,
@@ -60,6 +62,8 @@ def compose(ports: Ports, mail: Mail) -> OutgoingMail | None:
     """The mail as it should read now; None when there is nothing to say any more."""
     if mail.kind is MailKind.LINK_PAUSED:
         return _link_paused(ports, mail)
+    if mail.kind is MailKind.PARKED:
+        return _parked(ports, mail)
     if mail.kind is MailKind.REFUND:
         return _refund(ports, mail)
     if mail.kind in subscription_mails.KINDS:
@@ -107,6 +111,20 @@ def _link_paused(ports: Ports, mail: Mail) -> OutgoingMail | None:
         page_url=presenting.page_url(base, "pay", merchant, link.id, link.secret),
     )
     return _outgoing(mail, merchant, render_link_paused_mail(view))
+
+
+def _parked(ports: Ports, mail: Mail) -> OutgoingMail | None:
+    merchant = ports.records.find(Merchant, mail.about_id)
+    # Unparked meanwhile: whoever did that knows.
+    if merchant is None or merchant.parked_at is None or merchant.parked_reason is None:
+        return None
+    view = ParkedMail(
+        merchant=presenting.merchant_view(merchant),
+        at=merchant.parked_at,
+        reason=merchant.parked_reason,
+        help_url=f"{wiring.settings().public_base_url}/docs/api",
+    )
+    return _outgoing(mail, merchant, render_parked_mail(view))
 
 
 def _refund(ports: Ports, mail: Mail) -> OutgoingMail | None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, Final, TypedDict
+from typing import Final, TypedDict
 
 from chalicelib.domain.billing.dunning import Dunning
 from chalicelib.domain.billing.wallclock import zone_of
 from chalicelib.domain.documents.merchants import ConnectionState, Merchant
 from chalicelib.domain.errors import TillError
-from chalicelib.services.facts import changed, describe
+from chalicelib.services.facts import changed
 from chalicelib.services.ports import Ports, Update
 from chalicelib.services.saving import commit, until_won, written
 
@@ -36,22 +36,6 @@ _WHAT_IS_MISSING: Final = {
     ConnectionState.REJECTED: "Stripe has rejected the account. Stripe can say why.",
     ConnectionState.DISCONNECTED: "Stripe is disconnected. An owner of this account can connect it again.",
 }
-
-
-@describe.register
-def _(record: Merchant) -> dict[str, Any]:
-    return {
-        "id": record.id,
-        "object": "account",
-        "name": record.name,
-        "timezone": record.timezone,
-        "support_email": record.support_email,
-        "statement_name": record.statement_name,
-        "legal_name": record.legal_name,
-        "address_lines": list(record.address_lines),
-        "dunning": {"days": list(record.dunning.days), "then": str(record.dunning.then)},
-        "portal": {"cancel": record.portal_cancel},
-    }
 
 
 def require_ready(merchant: Merchant) -> None:

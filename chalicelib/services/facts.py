@@ -11,6 +11,7 @@ from chalicelib.domain.documents.checkouts import Checkout
 from chalicelib.domain.documents.customers import Customer
 from chalicelib.domain.documents.events import Event
 from chalicelib.domain.documents.invoices import Invoice
+from chalicelib.domain.documents.merchants import Merchant
 from chalicelib.domain.documents.payments import Payment
 from chalicelib.domain.documents.refunds import Refund
 from chalicelib.domain.documents.subscriptions import Subscription
@@ -56,6 +57,24 @@ def instant(at: datetime | None) -> str | None:
 def describe(record: Record) -> dict[str, Any]:
     """The facts of a record that an event carries, by the names that the API uses."""
     return {"id": record.id}
+
+
+@describe.register
+def _(record: Merchant) -> dict[str, Any]:
+    return {
+        "id": record.id,
+        "object": "account",
+        "name": record.name,
+        "timezone": record.timezone,
+        "support_email": record.support_email,
+        "statement_name": record.statement_name,
+        "legal_name": record.legal_name,
+        "address_lines": list(record.address_lines),
+        "dunning": {"days": list(record.dunning.days), "then": str(record.dunning.then)},
+        "portal": {"cancel": record.portal_cancel},
+        "parked_at": instant(record.parked_at),
+        "parked_reason": record.parked_reason,
+    }
 
 
 @describe.register

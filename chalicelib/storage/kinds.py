@@ -77,6 +77,12 @@ def _invoiced_subscription(invoice: Invoice) -> str | None:
     return billed.pop() if len(billed) == 1 else None
 
 
+def _held_by(invoice: Invoice) -> str | None:
+    """The merchant whose operator has to let an invoice go."""
+    held = invoice.collection_blocked == "held" and invoice.status == "open"
+    return invoice.merchant_id if held else None
+
+
 _merchant: Final[Owner] = attrgetter("merchant_id")
 _customer: Final[Owner] = attrgetter("customer_id")
 _link: Final[Owner] = attrgetter("payment_link_id")
@@ -123,6 +129,7 @@ KINDS: Final = (
             Index.BY_CUSTOMER: _customer,
             Index.BY_SUBSCRIPTION: _invoiced_subscription,
             Index.BY_PAYMENT_LINK: _link,
+            Index.BY_HELD: _held_by,
         },
     ),
     Kind(

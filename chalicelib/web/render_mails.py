@@ -7,6 +7,7 @@ from chalicelib.web.views.mail import (
     FailedChargeMail,
     InvoiceMail,
     LinkPausedMail,
+    ParkedMail,
     ReceiptMail,
     RecoveredMail,
     RefundMail,
@@ -55,11 +56,18 @@ def render_refund_mail(mail: RefundMail, locale: str = "en") -> RenderedMail:
     return RenderedMail(words.subject, html, refunds.refund_text(mail, words, locale))
 
 
+def render_parked_mail(mail: ParkedMail, locale: str = "en") -> RenderedMail:
+    """The mail that tells the operator of a parked schedule."""
+    words = operators.parked_words(mail, locale)
+    html = rendered("mail/link_paused.html", mail, mail.merchant, locale, words=words)
+    return RenderedMail(words.subject, html, operators.operator_text(mail, words))
+
+
 def render_link_paused_mail(mail: LinkPausedMail, locale: str = "en") -> RenderedMail:
     """The mail that tells the operator of a paused link."""
     words = operators.link_paused_words(mail, locale)
     html = rendered("mail/link_paused.html", mail, mail.merchant, locale, words=words)
-    return RenderedMail(words.subject, html, operators.link_paused_text(mail, words))
+    return RenderedMail(words.subject, html, operators.operator_text(mail, words))
 
 
 def render_subscription_mail(mail: SubscriptionMail, locale: str = "en") -> RenderedMail:

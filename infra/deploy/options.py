@@ -35,6 +35,7 @@ OPTIONS: Final = (
     Option("PublicBaseUrl", "TILL_PUBLIC_BASE_URL"),
     Option("DirectMerchant", "TILL_DIRECT_MERCHANT"),
     Option("StripePace", "TILL_STRIPE_PACE"),
+    Option("DailyBounds", "TILL_DAILY_BOUNDS"),
     Option("AlarmEmail", "TILL_ALARM_EMAIL"),
     Option("LogDays", "TILL_LOG_DAYS"),
 )

@@ -10,6 +10,8 @@ import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import UTC, datetime, timedelta
+from functools import cache
+from pathlib import Path
 from typing import Any, Final
 
 from chalice.local import LambdaContext
@@ -28,6 +30,8 @@ BEAT_SECONDS: Final = 1.0
 """How often the pump looks by itself, in real time."""
 MAX_STEPS: Final = 10_000
 MAX_SECONDS: Final = 60.0
+_CONFIG: Final = Path(__file__).resolve().parents[2] / ".chalice" / "config.json"
+_HTTP_SECONDS: Final = 29
 _IDLE_ROUNDS: Final = 1
 """Rounds that changed nothing before what is still due counts as waiting for something else."""
 
@@ -305,7 +309,15 @@ def _tick(now: datetime, region: str) -> dict[str, Any]:
 
 
 def _context(job: str) -> LambdaContext:
-    return LambdaContext(function_name=f"till-local-{job}", memory_size=512, max_runtime_ms=30_000)
+    seconds = _timeouts().get(job, _HTTP_SECONDS)
+    return LambdaContext(function_name=f"till-local-{job}", memory_size=512, max_runtime_ms=1000 * seconds)
+
+
+@cache
+def _timeouts() -> dict[str, int]:
+    """How long each Lambda may run, as it is deployed."""
+    functions = json.loads(_CONFIG.read_text("utf-8"))["stages"]["production"]["lambda_functions"]
+    return {name: int(plan["lambda_timeout"]) for name, plan in functions.items()}
 
 
 def _record(queue: Queue, message: dict[str, Any], region: str) -> dict[str, Any]:

@@ -10,6 +10,8 @@ from chalicelib.domain.documents.merchants import Merchant
 from chalicelib.domain.documents.subscriptions import Subscription
 from chalicelib.domain.documents.timers import TimerKind
 from chalicelib.domain.machines import InvoiceStatus
+from chalicelib.services.billing.parking import unpark
+from chalicelib.services.billing.releasing import release_held
 from chalicelib.services.invoices.paying import PayInvoice, pay_invoice
 from chalicelib.services.ports import QueueName, Update
 from chalicelib.services.saving import commit
@@ -97,6 +99,36 @@ def _cannot_transact(shop: Shop) -> None:
     issued(shop)
     merchant = shop.world.ports.records.get(Merchant, shop.merchant.id)
     commit(shop.world.ports, [Update(replace(merchant, can_transact=False))])
+
+
+def _parked(shop: Shop) -> None:
+    issued(shop)
+    merchant = shop.world.ports.records.get(Merchant, shop.merchant.id)
+    parked = replace(merchant, parked_at=shop.world.clock.now(), parked_reason="more than 0 invoices were due")
+    commit(shop.world.ports, [Update(parked)])
+
+
+def _paid_once_unparked(shop: Shop, case: Case) -> None:
+    unpark(shop.world.ports, shop.merchant.id, actor="test")
+    shop.settle()
+    paid_twice(shop, case)
+
+
+def _held(shop: Shop) -> None:
+    """Nobody was there for eight days after the second period began; its invoices wait for a person."""
+    _next_period(shop)
+    shop.let_pass(timedelta(days=8))
+    shop.sweep()
+    for message in shop.world.queues.take(QueueName.BILLING):
+        shop.work_on(QueueName.BILLING, message)
+
+
+def _release(shop: Shop, case: Case) -> None:
+    release_held(shop.world.ports, shop.merchant.id, case.subscription_id, actor="test")
+
+
+def _release_again(shop: Shop, case: Case) -> None:
+    shop.come_again(lambda: _release(shop, case))
 
 
 def _sweep(shop: Shop, case: Case) -> None:
@@ -324,6 +356,26 @@ FLOWS = (
         again=steps.message_again,
         soon=_owes,
         ends=_owes,
+    ),
+    Flow(
+        "charge of a parked merchant",
+        Shop.subscribe,
+        steps.work,
+        later=_parked,
+        ready=(_to_charge,),
+        again=steps.message_again,
+        soon=_owes,
+        ends=_paid_once_unparked,
+    ),
+    Flow(
+        "held invoices released",
+        Shop.subscribe,
+        _release,
+        later=_held,
+        again=_release_again,
+        soon=paid_twice,
+        ends=paid_twice,
+        whole=True,
     ),
     Flow(
         "charge, done before",

@@ -13,6 +13,7 @@ from tests.faults.world import World
 FLOWS = (*flows_of_clock.FLOWS, *flows_of_dunning.FLOWS, *flows_of_mail.FLOWS, *flows_of_api.FLOWS)
 ROOMS = ("billing", "invoices", "mails.py", "subscribing.py")
 _REFUSED = "Stripe refuses a stored method for good (tests/services)"
+_PARKED = "all cases have one merchant, and only the first could park it (tests/services/test_day_bounds.py)"
 ELSEWHERE = {
     "billing/outcomes.py refuse_try.attempt: ports.records.get": _REFUSED,
     "billing/outcomes.py refuse_try.attempt: commit": _REFUSED,
@@ -20,6 +21,9 @@ ELSEWHERE = {
     "billing/charging.py _charge: commit": "a method replaced between two tries (tests/services)",
     "billing/charging.py _not_made: commit": _REFUSED,
     "billing/charging.py _not_tried: commit": "a method declined for good (tests/services/test_dunning_ladder.py)",
+    "billing/parking.py park: commit": _PARKED,
+    "billing/parking.py unpark.attempt: ports.records.get": _PARKED,
+    "billing/parking.py unpark.attempt: commit": _PARKED,
     "subscribing.py preview_draft: ports.records.get": "a look that changes nothing",
     "invoices/paying.py _confirmed: ports.stripe.create_customer": "a buyer without any stored method (tests/services)",
 }

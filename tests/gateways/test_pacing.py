@@ -166,6 +166,20 @@ def test_a_page_that_comes_after_late_workers_waits_for_the_rest_of_the_second()
     assert leases.taken == {(1000, CONFIRM): 20, (1001, CONFIRM): 1}
 
 
+def test_a_lease_that_comes_when_its_second_is_over_is_not_used_and_another_is_asked_for() -> None:
+    class Slow(Leases):
+        def lease(self, second: int, endpoint: str, wanted: int, allowance: Allowance) -> int:
+            got = super().lease(second, endpoint, wanted, allowance)
+            if second == 1000:
+                time.at = 1_001.5
+            return got
+
+    leases, time = Slow(), Time()
+    pacer(leases, time).take(CONFIRM)
+    assert leases.taken == {(1000, CONFIRM): 1, (1001, CONFIRM): 1}
+    assert time.slept == []
+
+
 def test_a_page_gives_up_after_about_a_second_and_a_worker_after_ten() -> None:
     for patience, longest in ((WEB_SECONDS, 1.1), (WORKER_SECONDS, 10.0)):
         leases, time = Leases(), Time()

@@ -39,6 +39,9 @@ STORE = ("tests/contract", "tests/storage/test_dynamodb_local.py", "tests/storag
 LADDER = ("tests/services/test_dunning_ladder.py",)
 PAST_DUE = ("tests/services/test_past_due.py",)
 
+BOUNDS = ("tests/services/test_day_bounds.py",)
+HELD = ("tests/services/test_release_held.py",)
+LATE = ("tests/handlers/test_time_left.py",)
 KEYED = ("tests/services/test_keyed_calls.py",)
 CARD = ("tests/services/test_portal_method.py",)
 SIGN_IN = ("tests/services/test_portal_signing_in.py",)
@@ -49,6 +52,11 @@ _BOOKING = "chalicelib/services/checkouts/booking.py"
 _SUBMIT = "chalicelib/services/checkouts/submit.py"
 _ISSUING = "chalicelib/services/billing/issuing.py"
 _CHARGING = "chalicelib/services/billing/charging.py"
+_BOUNDS = "chalicelib/services/billing/bounds.py"
+_PARKING = "chalicelib/services/billing/parking.py"
+_RELEASING = "chalicelib/services/billing/releasing.py"
+_SWEEPING = "chalicelib/services/billing/sweeping.py"
+_PACING = "chalicelib/gateways/pacing.py"
 _KNOWN = "chalicelib/services/billing/known.py"
 _DUNNING = "chalicelib/domain/billing/dunning.py"
 _LADDER = "chalicelib/services/billing/ladder.py"
@@ -159,7 +167,7 @@ GUARDS: tuple[Guard, ...] = (
     Guard(
         "the counter moves with the invoices",
         _ISSUING,
-        "writes.append(Update(replace(series, last=taken)))",
+        "writes.append(Update(series))\n        series = written(series)",
         "pass",
         RENEW,
     ),
@@ -206,8 +214,8 @@ GUARDS: tuple[Guard, ...] = (
     Guard(
         "a timer set anew at its old time is not the stale one",
         _ISSUING,
-        "None if stale == following else stale, issued=True)",
-        "stale, issued=True)",
+        "None if stale == following else stale,",
+        "stale,",
         ISSUE,
     ),
     Guard(
@@ -703,6 +711,80 @@ GUARDS: tuple[Guard, ...] = (
         "_book_one(ports, payment_id, ordered[-1], actor, also)",
         "_book_one(ports, payment_id, ordered[-1], actor, ())",
         REPORTS,
+    ),
+    # --- the day's bounds, and what an outage held back
+    Guard("the day's bound of invoices", _BOUNDS, "if self.invoices > bounds.invoices:", "if False:", BOUNDS),
+    Guard("the day's bound of charges", _BOUNDS, "if self.charges > bounds.charges:", "if False:", BOUNDS),
+    Guard(
+        "the count is written with what it counts",
+        _ISSUING,
+        "series = count.on(replace(series, last=taken))",
+        "series = replace(series, last=taken)",
+        BOUNDS,
+    ),
+    Guard("another day counts anew", _BOUNDS, "if series.counted_on != today:", "if False:", BOUNDS),
+    Guard(
+        "nothing is issued for who is parked", _ISSUING, "if known.merchant.parked_at is not None:", "if False:", BOUNDS
+    ),
+    Guard(
+        "nothing is charged for who is parked",
+        _CHARGING,
+        "return None if merchant.parked_at is None else CollectionBlock.PARKED",
+        "return None",
+        BOUNDS,
+    ),
+    Guard("a parked charge keeps its timer", _CHARGING, "if refusal is CollectionBlock.PARKED:", "if False:", BOUNDS),
+    Guard(
+        "unparked, the day is counted anew",
+        _PARKING,
+        "commit(ports, [Update(after), Update(uncounted), told])",
+        "commit(ports, [Update(after), told])",
+        BOUNDS,
+    ),
+    Guard(
+        "a parked merchant's timers are in nobody's way",
+        _SWEEPING,
+        "return timer.kind is TimerKind.BILL_PERIOD or",
+        "return False and timer.kind is TimerKind.BILL_PERIOD or",
+        BOUNDS,
+    ),
+    Guard(
+        "what was released is not released again",
+        _RELEASING,
+        "if each is not None and _is_held(each)]",
+        "if each is not None]",
+        HELD,
+    ),
+    Guard("released charges are a day apart", _RELEASING, "charge_at += CHARGES_APART", "pass", HELD),
+    Guard(
+        "later charges keep away from released ones",
+        _RELEASING,
+        "after = replace(subscription, charge_not_before=charge_at)",
+        "after = subscription",
+        HELD,
+    ),
+    Guard("what a cancelled subscription owes stays held", _RELEASING, "subscription.has_ended or", "", HELD),
+    Guard(
+        "released invoices have their timers",
+        _RELEASING,
+        "return [Update(due), SetTimer(timer)]",
+        "return [Update(due)]",
+        HELD,
+    ),
+    Guard("a worker stops where time is short", _ISSUING, "if turn and not enough_time():", "if False:", BOUNDS),
+    Guard(
+        "a sweep stops where time is short",
+        _SWEEPING,
+        "if shard != shards[0] and not enough_time():",
+        "if False:",
+        BOUNDS + LATE,
+    ),
+    Guard(
+        "tokens whose second was over when they came are not spent",
+        _PACING,
+        "if int(now) == second:",
+        "if True:",
+        ("tests/gateways/test_pacing.py",),
     ),
     # --- the database's promises
     Guard(

@@ -216,6 +216,24 @@ def test_a_busy_database_is_asked_again_after_a_pause(bench: Bench, fault: Fault
     assert (bench.counter.last, bench.told) == (1, 1)
 
 
+def test_what_was_busy_is_sent_again_byte_for_byte_and_what_is_decided_anew_under_another_token(bench: Bench) -> None:
+    busy = [
+        canceled("TransactionConflict", "None"),
+        refusal("ThrottlingException"),
+        canceled("None", "ThrottlingError"),
+    ]
+    bench.proxy.next(WRITE, *busy)
+    bench.store.commit(new_id("op"), [bench.count(), Append(event(bench.merchant))])
+    assert len(bench.sent) == 4
+    assert len(set(bench.sent)) == 1
+    with pytest.raises(WriteConflict):
+        bench.store.commit(new_id("op"), [bench.count(), Append(event(bench.merchant))])
+    bench.store.commit(new_id("op"), [Update(replace(bench.counter, last=2)), Append(event(bench.merchant))])
+    tokens = [json.loads(body)["ClientRequestToken"] for body in bench.sent]
+    assert [tokens.index(token) for token in tokens] == [0, 0, 0, 0, 4, 5]
+    assert (bench.counter.last, bench.told) == (2, 2)
+
+
 def test_a_database_that_stays_busy_is_given_up_after_five_tries_and_nothing_is_written(bench: Bench) -> None:
     bench.proxy.next(WRITE, *[canceled("TransactionConflict", "None")] * 5)
     with pytest.raises(StoreUnavailable):

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 EVENT_TYPES: Final[frozenset[str]] = frozenset({
     "api_key.created", "api_key.revoked",
+    "account.parked", "account.unparked",
     "account.updated", "product.created", "product.updated", "price.created", "price.updated", "tax_rate.created",
     "tax_rate.updated", "customer.created", "customer.updated", "payment_link.created", "payment_link.updated",
     "checkout.started", "checkout.completed", "checkout.expired", "invoice.issued", "invoice.paid",

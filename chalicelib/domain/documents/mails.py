@@ -40,6 +40,8 @@ class MailKind(StrEnum):
     """A link that opens the buyers' portal; sent only where the address is a customer's."""
     LINK_PAUSED = "link_paused"
     """To the operator: nearly every card tried on a link was declined."""
+    PARKED = "parked"
+    """To the operator: the day's bounds were reached, and nothing is issued or charged any more."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 from typing import Final
 
@@ -30,6 +30,7 @@ class Merchant:
     `portal_cancel` says whether buyers may end subscriptions in the portal.
     `statement_name` is what the buyer's card statement shows; `livemode` says which Stripe data belong to it.
     `dunning` reaches invoices that fail for the first time from now on, and what becomes of those given up.
+    `parked_at` is since when the schedule issues and charges nothing, for `parked_reason`, until a person unparks it.
     """
 
     id: str
@@ -51,6 +52,8 @@ class Merchant:
     invoice_prefix: str = "INV-"
     dunning: Dunning = DEFAULT_DUNNING
     portal_cancel: bool = True
+    parked_at: datetime | None = None
+    parked_reason: str | None = None
     version: int = 0
 
     @property
@@ -74,6 +77,7 @@ class NumberSeries:
     """The counter behind one series of document numbers; `last` is the number taken last, 0 before the first.
 
     The id is `series#{merchant}#{name}`. A number is taken by moving `last` in the transaction that issues.
+    `invoices_that_day` and `charges_that_day` are what the schedule issued on the day (UTC) `counted_on`.
     """
 
     id: str
@@ -81,6 +85,9 @@ class NumberSeries:
     name: str
     created_at: datetime
     last: int = 0
+    counted_on: date | None = None
+    invoices_that_day: int = 0
+    charges_that_day: int = 0
     version: int = 0
 
 

@@ -101,6 +101,8 @@ class Account(TypedDict):
     livemode: bool
     connection: Connection
     dunning: Dunning
+    parked_at: Annotated[Time | None, shown("Since when nothing is issued or charged by the schedule.")]
+    parked_reason: Annotated[str | None, shown("Which of the day's bounds was reached.")]
 
 
 class Product(TypedDict):
@@ -330,6 +332,13 @@ class Preview(TypedDict):
     """Invoices to come, nearest first."""
 
     data: list[Upcoming]
+
+
+class ReleasedInvoices(TypedDict):
+    """How many held invoices will be charged now."""
+
+    released: int
+    has_more: Annotated[bool, shown("Whether there are more of them than one call releases.")]
 
 
 class Event(TypedDict):

@@ -35,6 +35,7 @@ from chalicelib.services.upcoming import Upcoming, next_totals
 
 if TYPE_CHECKING:
     from chalicelib.handlers.api import answer_parts, answers
+    from chalicelib.services.billing.releasing import Released
 
 
 def _page_url(base_url: str, page: str, merchant_id: str, record_id: str, secret: str) -> str:
@@ -65,6 +66,8 @@ def account_out(merchant: Merchant) -> answers.Account:
             "can_payout": merchant.can_payout,
         },
         "dunning": {"days": list(merchant.dunning.days), "then": merchant.dunning.then},
+        "parked_at": None if merchant.parked_at is None else time_out(merchant.parked_at),
+        "parked_reason": merchant.parked_reason,
     }
 
 
@@ -276,6 +279,11 @@ def upcoming_out(upcoming: Upcoming) -> answers.Upcoming:
         "local": {"start": local(period.start), "end": local(period.end), "invoice_at": local(period.invoice_at)},
         "totals": totals_out(upcoming.totals),
     }
+
+
+def released_out(released: Released) -> answers.ReleasedInvoices:
+    """What became of held invoices."""
+    return {"released": released.count, "has_more": released.more}
 
 
 def payment_out(payment: Payment) -> answers.Payment:

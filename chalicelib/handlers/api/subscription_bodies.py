@@ -24,6 +24,7 @@ from chalicelib.handlers.api_types import (
     CustomerId,
     DiscountPercent,
     Metadata,
+    SubscriptionId,
     TimeZone,
     text,
     wrong,
@@ -144,3 +145,9 @@ class SubscriptionUpdate(Body):
     """Changes to a subscription."""
 
     metadata: Metadata | None = None
+
+
+class ReleaseHeld(Body):
+    """Whose held invoices are charged: one subscription's, or with null those of all."""
+
+    subscription: SubscriptionId | None

@@ -10,7 +10,7 @@ from chalicelib.domain.machines import SubscriptionStatus
 from chalicelib.handlers.api.blueprint import api
 from chalicelib.handlers.api.listing import list_answer
 from chalicelib.handlers.api.operations import Count, Filters, operation
-from chalicelib.handlers.api.resources import subscription_out, upcoming_out
+from chalicelib.handlers.api.resources import released_out, subscription_out, upcoming_out
 from chalicelib.handlers.boundary import json_api
 from chalicelib.handlers.calls import ApiCall
 from chalicelib.handlers.parsing import json_object, optional_json_object, record_id, referred_id
@@ -81,6 +81,28 @@ def preview_new_subscription(call: ApiCall) -> answers.Preview:
     body = read_body(SubscriptionPreview, json_object(call.raw_body, call.content_type))
     shown = preview_draft(call.ports, call.merchant_id, body.to_new(), body.count, timezone=body.timezone)
     return {"data": [upcoming_out(each) for each in shown]}
+
+
+@api.route("/v1/subscriptions/release_held", methods=["POST"], content_types=[])
+@json_api(api, scope="subscriptions:write")
+@operation("release_held_invoices", takes="subscription_bodies.ReleaseHeld", refuses=("not_found",))
+def post_release_held(call: ApiCall) -> answers.ReleasedInvoices:
+    """Have invoices charged that were held because they were issued more than seven days late.
+
+    Of one subscription, or with null of all; the oldest first, and one a day for each subscription. A second call
+    releases what is held then. Of more than 1,000 some may be left: `has_more` says so.
+    """
+    from chalicelib.handlers.api.subscription_bodies import ReleaseHeld
+    from chalicelib.handlers.api_types import read_body
+    from chalicelib.services.billing.releasing import Released, release_held
+
+    body = read_body(ReleaseHeld, json_object(call.raw_body, call.content_type))
+    wanted = body.subscription
+    return call.once(
+        Released,
+        released_out,
+        lambda: release_held(call.ports, call.merchant_id, wanted, actor=call.actor),
+    )
 
 
 @api.route("/v1/subscriptions/{subscription_id}", methods=["POST"], content_types=[])

@@ -25,6 +25,7 @@ from chalicelib.services.billing.issuing import collection_timer
 from chalicelib.services.billing.known import Known, read_for
 from chalicelib.services.billing.ladder import fallen_behind, timers_moved, wants_try
 from chalicelib.services.billing.outcomes import apply_intent, refuse_try
+from chalicelib.services.billing.parking import leave_parked
 from chalicelib.services.facts import happened
 from chalicelib.services.invoices.paying import resolve_invoice
 from chalicelib.services.payments.intents import (
@@ -86,6 +87,11 @@ def charge_invoice(ports: Ports, timer: Timer) -> str:
                 return "found out"
             if invoice.part.in_doubt:
                 return "under way"
+        if refusal is CollectionBlock.PARKED:
+            return leave_parked(ports, merchant, invoice)
+        if invoice.collection_blocked is CollectionBlock.PARKED:
+            invoice = replace(invoice, collection_blocked=None)
+            known = replace(known, invoice=invoice)
         if refusal is not None or subscription is None or subscription.method is None:
             blocked = refusal if isinstance(refusal, CollectionBlock) else invoice.collection_blocked
             rest = replace(invoice, charge_at=None, asked_at=None, collection_blocked=blocked)
@@ -109,7 +115,7 @@ def _refusal(invoice: Invoice, merchant: Merchant, subscription: Subscription | 
         return "canceled"
     if not merchant.can_transact:
         return CollectionBlock.DISCONNECTED
-    return None
+    return None if merchant.parked_at is None else CollectionBlock.PARKED
 
 
 def _found_out(ports: Ports, merchant: Merchant, invoice: Invoice) -> Invoice:

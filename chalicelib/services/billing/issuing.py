@@ -11,13 +11,13 @@ versions; only who is beaten reads again.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from chalicelib.domain.billing.charges import discount_at, fees_at, period_lines
-from chalicelib.domain.billing.wallclock import local_date, midnight, to_instant
+from chalicelib.domain.billing.wallclock import midnight, to_instant
 from chalicelib.domain.documents.customers import Customer
 from chalicelib.domain.documents.invoices import (
     Collection,
@@ -27,7 +27,7 @@ from chalicelib.domain.documents.invoices import (
     Snapshot,
     Source,
 )
-from chalicelib.domain.documents.mails import Mail, MailKind
+from chalicelib.domain.documents.mails import MailKind
 from chalicelib.domain.documents.merchants import INVOICE_SERIES, Merchant, NumberSeries, series_id
 from chalicelib.domain.documents.parts import Part
 from chalicelib.domain.documents.subscriptions import Subscription
@@ -35,6 +35,9 @@ from chalicelib.domain.documents.timers import Timer, TimerKind
 from chalicelib.domain.ids import derived_id
 from chalicelib.domain.machines import InvoiceStatus, SubscriptionAction, SubscriptionStatus
 from chalicelib.domain.numbering import format_number
+from chalicelib.services.billing.bounds import HEAVIEST, USUAL, Bounds, Count, weight_of
+from chalicelib.services.billing.parking import park
+from chalicelib.services.billing.sending import due_date, mail_with
 from chalicelib.services.checkouts.booking import seller_of
 from chalicelib.services.facts import happened
 from chalicelib.services.ports import MAX_WRITES, DropTimer, Insert, Ports, SetTimer, Update, Write
@@ -44,8 +47,6 @@ from chalicelib.services.telling import mails_about, told
 MOST_TOGETHER: Final = 19
 TOO_LATE: Final = timedelta(days=7)
 """An invoice issued later than this after its time waits for a person instead of being charged."""
-HEAVIEST: Final = 3_000_000
-"""Bytes that one transaction's lines may have; all of it may have 4 MB (AWS: TransactWriteItems)."""
 MOST_UNTRIED: Final = 3
 """Invoices issued for a subscription that is unpaid before it is paused."""
 CHARGES_APART: Final = timedelta(days=1)
@@ -56,11 +57,13 @@ ACTOR: Final = "scheduler"
 
 @dataclass(frozen=True, slots=True)
 class Issued:
-    """What a run did: invoices issued, subscriptions ended, and whether some are still due."""
+    """What a run did, and whether some are still due; `held` of the invoices wait, `parked` says why all of them do."""
 
     invoices: int
     ended: int
     more: bool
+    held: int = 0
+    parked: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +84,8 @@ class _Step:
     after: Subscription
     stale: Timer | None
     issued: bool
+    charged: bool = False
+    held: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,36 +95,54 @@ class _Done:
     steps: tuple[_Step, ...]
     known: _Known
     stale: tuple[Timer, ...] = ()
+    parked: str | None = None
 
 
-def issue_due(ports: Ports, merchant_id: str, timers: Sequence[Timer]) -> Issued:
+def issue_due(
+    ports: Ports,
+    merchant_id: str,
+    timers: Sequence[Timer],
+    *,
+    bounds: Bounds = USUAL,
+    enough_time: Callable[[], bool] = lambda: True,
+) -> Issued:
     """Do what is due for these subscriptions of one merchant, oldest period first, until nothing is due.
 
+    Past the day's `bounds` the merchant is parked. Between two transactions it is asked whether there is
+    `enough_time` for one more; where there is not, the rest is left to the next sweep, as its timers stand.
     The records decide: a timer whose subscription is elsewhere by now is dropped. Running it twice, or two at once,
     changes nothing more. Raises StoreUnavailable, after which the timers still stand.
     """
-    invoices = ended = 0
+    invoices = ended = held = 0
+    parked = None
     ids = tuple(dict.fromkeys(timer.record_id for timer in timers))[:MOST_TOGETHER]
     more = len({timer.record_id for timer in timers}) > len(ids)
     mine = [timer for timer in timers if timer.record_id in ids]
     gone: set[str] = set()
     known: _Known | None = None
-    for _ in range(MOST_PERIODS):
+    for turn in range(MOST_PERIODS):
+        if turn and not enough_time():
+            more = True
+            break
         done = until_won_from(
-            ports, known, lambda: _read(ports, merchant_id, mine), lambda now: _one_transaction(ports, merchant_id, now)
+            ports,
+            known,
+            lambda: _read(ports, merchant_id, mine),
+            lambda now: _one_transaction(ports, merchant_id, now, bounds),
         )
-        known = done.known
+        known, parked = done.known, done.parked
         if not done.steps:
             break
         invoices += sum(step.issued for step in done.steps)
         ended += sum(not step.issued for step in done.steps)
+        held += sum(step.held for step in done.steps)
         _drop(ports, done.stale)
         gone |= {step.stale.key for step in done.steps if step.stale is not None}
     else:
         more = True
     if known is not None:
         _drop(ports, [timer for timer in mine if timer.key not in gone and _is_stale(timer, known)])
-    return Issued(invoices, ended, more)
+    return Issued(invoices, ended, more, held, parked)
 
 
 def billing_timer(subscription: Subscription) -> Timer | None:
@@ -167,8 +190,11 @@ def _read(ports: Ports, merchant_id: str, timers: Sequence[Timer]) -> _Known:
     return _Known(merchant, series, subscriptions, customers)
 
 
-def _one_transaction(ports: Ports, merchant_id: str, known: _Known) -> _Done:
+def _one_transaction(ports: Ports, merchant_id: str, known: _Known, bounds: Bounds) -> _Done:
+    if known.merchant.parked_at is not None:
+        return _Done((), known)
     now = ports.clock.now()
+    count, too_much = Count.of(known.series, now), None
     steps: list[_Step] = []
     writes: list[Write] = []
     taken, weight = known.series.last, 0
@@ -182,18 +208,26 @@ def _one_transaction(ports: Ports, merchant_id: str, known: _Known) -> _Done:
             customer = known.customers[subscription.customer_id]
             step = _issue(ports, known.merchant, customer, subscription, taken + 1, now)
         # A first period, a total of zero or a mail needs an item more: what does not fit comes in the next transaction.
-        weight += _weight(subscription)
+        weight += weight_of(subscription)
         if steps and (len(writes) + len(step.writes) > MAX_WRITES - 1 or weight > HEAVIEST):
             break
+        counted = count.with_one(charged=step.charged) if step.issued else count
+        too_much = counted.exceeds(bounds)
+        if too_much is not None:
+            break
+        count = counted
         taken += 0 if ends else 1
         steps.append(step)
         writes += step.writes
     if not steps:
-        return _Done((), known)
+        if too_much is not None:
+            park(ports, known.merchant, too_much, now)
+        return _Done((), known, parked=too_much)
     series = known.series
     if taken != series.last:
-        writes.append(Update(replace(series, last=taken)))
-        series = written(replace(series, last=taken))
+        series = count.on(replace(series, last=taken))
+        writes.append(Update(series))
+        series = written(series)
     stale = [step.stale for step in steps if step.stale is not None]
     if len(writes) + len(stale) <= MAX_WRITES:
         writes += [DropTimer(timer) for timer in stale]
@@ -205,13 +239,6 @@ def _one_transaction(ports: Ports, merchant_id: str, known: _Known) -> _Done:
         replace(known, series=series, subscriptions={**known.subscriptions, **moved}),
         tuple(stale),
     )
-
-
-def _weight(subscription: Subscription) -> int:
-    """The most bytes that a step's lines can have: on the subscription, and with their sums on the invoice."""
-    texts = sum(len(line.name) + len(line.description or "") for line in subscription.lines)
-    tiers = sum(len(line.tiers.tiers) for line in subscription.lines if line.tiers is not None)
-    return 2 * (4 * texts + 700 * len(subscription.lines) + 100 * tiers)
 
 
 def _is_due(subscription: Subscription, merchant_id: str, now: datetime) -> bool:
@@ -268,12 +295,19 @@ def _issue(
     if following is not None:
         writes.append(SetTimer(following))
     if invoice.collection is Collection.SEND and invoice.status is InvoiceStatus.OPEN:
-        writes += _sent(invoice, customer, now)
+        writes += mail_with(invoice, customer, now)
     if invoice.charge_at is not None:
         writes.append(SetTimer(collection_timer(invoice, invoice.charge_at)))
     stale = billing_timer(subscription)
     # Two timers of one time are one row, and the new one is to stand.
-    return _Step(tuple(writes), moved, None if stale == following else stale, issued=True)
+    return _Step(
+        tuple(writes),
+        moved,
+        None if stale == following else stale,
+        issued=True,
+        charged=invoice.charge_at is not None,
+        held=invoice.collection_blocked is CollectionBlock.HELD,
+    )
 
 
 def _untried(subscription: Subscription, invoice_id: str, now: datetime) -> Subscription:
@@ -300,20 +334,6 @@ def collection_timer(invoice: Invoice, due: datetime) -> Timer:
     )
 
 
-def _sent(invoice: Invoice, customer: Customer, now: datetime) -> list[Write]:
-    """The mail that brings an invoice to whoever is to pay it."""
-    mail = Mail(
-        id=derived_id("mail", now, f"invoice#{invoice.id}"),
-        merchant_id=invoice.merchant_id,
-        kind=MailKind.INVOICE,
-        to=customer.email,
-        about_id=invoice.id,
-        due=now,
-        created_at=now,
-    )
-    return [Insert(mail), SetTimer(Timer(TimerKind.SEND_MAIL, mail.id, mail.merchant_id, mail.due))]
-
-
 def _invoice(
     ports: Ports, merchant: Merchant, customer: Customer, subscription: Subscription, counter: int, now: datetime
 ) -> Invoice:
@@ -324,7 +344,7 @@ def _invoice(
     automatic = subscription.collection is Collection.AUTOMATIC
     charged = automatic and blocked is None and bool(totals.total)
     charge_at = max(now, subscription.charge_not_before or now) if charged else None
-    due_date = _due_date(merchant, subscription, period.invoice_at, now)
+    due_date = due_date(merchant, subscription, period.invoice_at, now)
     if not automatic and totals.total:
         charge_at = to_instant(midnight(due_date + timedelta(days=1)), merchant.timezone)
     issued = Invoice(
@@ -359,13 +379,6 @@ def _invoice(
     if totals.total:
         return issued
     return replace(issued, status=InvoiceStatus.PAID, paid_at=now)
-
-
-def _due_date(merchant: Merchant, subscription: Subscription, planned_at: datetime, now: datetime) -> date:
-    # A charge is due when its period begins. Who is sent an invoice has the whole of its terms, however late it comes.
-    sent = subscription.collection is Collection.SEND
-    day = local_date(now if sent else planned_at, merchant.timezone)
-    return subscription.due.day(day) if sent else day
 
 
 def _block(

@@ -1,17 +1,18 @@
 """The scheduler's sweep: reads what is due, and nothing else, and hands it to the queues.
 
 Its cost follows what is due, never what is not. A timer stays until its record's work is done, so what a queue lost
-is sent again by the next sweep.
+is sent again by the next sweep. What a parked merchant has due stays where it is, and in nobody's way.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Final
 
+from chalicelib.domain.documents.merchants import Merchant
 from chalicelib.domain.documents.timers import SHARDS, Timer, TimerKind
 from chalicelib.services.billing.issuing import MOST_TOGETHER
 from chalicelib.services.mails import timer_message
@@ -20,6 +21,10 @@ from chalicelib.services.ports import Message, Ports, QueueName, QueueUnavailabl
 PAGE: Final = 200
 MOST_AT_ONCE: Final = 20_000
 """Timers handed over by one sweep; what is left is due five minutes later too, and still in order."""
+TOLD_AFTER: Final = timedelta(minutes=15)
+"""How long the due charges of a parked merchant are still handed over, so that each invoice says why it waits."""
+_HELD_BACK: Final = frozenset({TimerKind.BILL_PERIOD, TimerKind.CHARGE_INVOICE})
+_EVERY: Final = timedelta(minutes=5)
 
 _QUEUE_OF: Final = {
     TimerKind.CHARGE_INVOICE: QueueName.CHARGES,
@@ -40,15 +45,23 @@ class Swept:
     lag_seconds: float
 
 
-def sweep(ports: Ports) -> Swept:
-    """Send everything that is due to its queue. Raises StoreUnavailable and QueueUnavailable."""
+def sweep(ports: Ports, *, enough_time: Callable[[], bool] = lambda: True) -> Swept:
+    """Send everything that is due to its queue. Raises StoreUnavailable and QueueUnavailable.
+
+    Between two pages it is asked whether there is `enough_time` for more; what was read by then is sent, and the rest
+    is due five minutes later too. Each sweep begins with another shard, so that none is always the one left over.
+    """
     now = ports.clock.now()
     due = messages = 0
     oldest = now
-    for shard in range(SHARDS):
+    parked = _Parked(ports, now)
+    shards = _shards(now)
+    for shard in shards:
+        if shard != shards[0] and not enough_time():
+            break
         billing: dict[str, list[Timer]] = defaultdict(list)
         others: dict[QueueName, list[Message]] = defaultdict(list)
-        for timer in _due(ports, shard, now, MOST_AT_ONCE - due):
+        for timer in _due(ports, shard, now, MOST_AT_ONCE - due, parked, enough_time):
             due += 1
             oldest = min(oldest, timer.due)
             if timer.kind is TimerKind.BILL_PERIOD:
@@ -71,16 +84,48 @@ def hurry_billing(ports: Ports, timer: Timer) -> None:
         return
 
 
-def _due(ports: Ports, shard: int, now: datetime, most: int) -> Iterator[Timer]:
+@dataclass(slots=True)
+class _Parked:
+    """Since when merchants are parked: each is read once a sweep, and only where it has something due."""
+
+    ports: Ports
+    now: datetime
+    since: dict[str, datetime | None] = field(default_factory=dict)
+
+    def without(self, page: Iterable[Timer]) -> list[Timer]:
+        """A page of timers without those that would be handed over in vain."""
+        timers = list(page)
+        unknown = {each.merchant_id for each in timers if each.kind in _HELD_BACK} - self.since.keys()
+        if unknown:
+            found = self.ports.records.find_many([(Merchant, each) for each in sorted(unknown)])
+            self.since |= dict.fromkeys(unknown) | {each.id: each.parked_at for each in found if each is not None}
+        return [each for each in timers if not self._in_vain(each)]
+
+    def _in_vain(self, timer: Timer) -> bool:
+        parked_at = self.since.get(timer.merchant_id) if timer.kind in _HELD_BACK else None
+        if parked_at is None:
+            return False
+        return timer.kind is TimerKind.BILL_PERIOD or self.now - max(timer.due, parked_at) > TOLD_AFTER
+
+
+def _shards(now: datetime) -> list[int]:
+    first = int(now.timestamp() // _EVERY.total_seconds()) % SHARDS
+    return [(first + shard) % SHARDS for shard in range(SHARDS)]
+
+
+def _due(
+    ports: Ports, shard: int, now: datetime, most: int, parked: _Parked, enough_time: Callable[[], bool]
+) -> Iterator[Timer]:
     after: str | None = None
     seen = 0
-    while seen < most:
+    while seen < most and (after is None or enough_time()):
         limit = min(PAGE, most - seen)
         page = ports.timers.due_before(shard, now, limit=limit, after=after)
-        yield from page
+        timers = parked.without(page)
+        yield from timers
         if len(page) < limit:
             return
-        seen += len(page)
+        seen += len(timers)
         after = page[-1].key
 
 

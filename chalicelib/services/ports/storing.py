@@ -98,6 +98,8 @@ class Index(StrEnum):
     BY_INVOICE = "by_invoice"
     BY_PAYMENT_LINK = "by_payment_link"
     BY_PRODUCT = "by_product"
+    BY_HELD = "by_held"
+    """What waits for a person, by merchant."""
 
 
 DEPLOYMENT: Final = "deployment"

@@ -125,6 +125,17 @@ class LinkPausedMail:
 
 
 @dataclass(frozen=True, slots=True)
+class ParkedMail:
+    """To the operator: since `at` nothing is issued or charged by the schedule, for a reason in words."""
+
+    merchant: MerchantView
+    at: datetime
+    reason: str
+    help_url: str
+    amount: None = None
+
+
+@dataclass(frozen=True, slots=True)
 class RenderedMail:
     """A mail ready to be sent; the preheader is inside `html`."""
 

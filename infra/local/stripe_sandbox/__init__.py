@@ -14,8 +14,8 @@ To add an endpoint: write it in the module of its resource, list it in `routes`,
 
 Known to be simpler than Stripe: bank debits, manual and synchronous capture and search are not modelled; a lock that is
 taken waits instead of answering 429 `lock_timeout`; exchange rates are fixed; the limit on confirmations, which Stripe
-does not publish, and the limits of requests a second, which nobody is held to by default, are arguments; issuer
-details (risk scores, network codes) are constants.
+does not publish, and the limits on requests a second, which hold nobody by default, are arguments; issuer details
+(risk scores, network codes) are constants.
 """
 
 from infra.local.stripe_sandbox.misbehaviour import Misbehaviour

@@ -1,4 +1,4 @@
-"""Stripe's limit on requests a second (https://docs.stripe.com/rate-limits): of an account, and of an endpoint of it.
+"""Stripe's limits on requests a second, of an account and to an endpoint (https://docs.stripe.com/rate-limits).
 
 Stripe does not say how its limiter counts. Here it is whole seconds of the sandbox's clock, the strictest reading under
 which the documented numbers can be used up at all.
