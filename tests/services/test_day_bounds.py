@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from chalicelib.domain.documents.invoices import CollectionBlock, Invoice
+from chalicelib.domain.documents.invoices import Collection, CollectionBlock, Invoice
 from chalicelib.domain.documents.mails import Mail, MailKind
 from chalicelib.domain.documents.merchants import INVOICE_SERIES, Merchant, NumberSeries, series_id
 from chalicelib.domain.documents.subscriptions import Subscription
@@ -87,6 +87,15 @@ def test_the_bound_itself_may_be_reached_without_anything_happening(shop: Shop) 
 def test_charges_have_a_bound_of_their_own(shop: Shop) -> None:
     said = issue(shop, due(shop, 3), Bounds(10, 2))
     assert (said.invoices, said.parked) == (2, "more than 2 charges were due on 2027-02-28")
+
+
+def test_an_invoice_that_is_sent_counts_as_no_charge_though_it_has_a_timer_for_being_overdue(shop: Shop) -> None:
+    timers = due(shop, 2)
+    for each in shop.store.all(Subscription):
+        commit(shop.ports, [Update(replace(each, collection=Collection.SEND))])
+    assert issue(shop, timers, Bounds(10, 1)).parked is None
+    assert (series(shop).invoices_that_day, series(shop).charges_that_day) == (2, 0)
+    assert None not in [each.charge_at for each in renewals(shop)]
 
 
 def test_nothing_is_issued_for_a_parked_merchant_and_nothing_is_written(shop: Shop) -> None:

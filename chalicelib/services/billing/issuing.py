@@ -37,7 +37,7 @@ from chalicelib.domain.machines import InvoiceStatus, SubscriptionAction, Subscr
 from chalicelib.domain.numbering import format_number
 from chalicelib.services.billing.bounds import HEAVIEST, USUAL, Bounds, Count, weight_of
 from chalicelib.services.billing.parking import park
-from chalicelib.services.billing.sending import due_date, mail_with
+from chalicelib.services.billing.sending import day_due, mail_with
 from chalicelib.services.checkouts.booking import seller_of
 from chalicelib.services.facts import happened
 from chalicelib.services.ports import MAX_WRITES, DropTimer, Insert, Ports, SetTimer, Update, Write
@@ -305,7 +305,7 @@ def _issue(
         moved,
         None if stale == following else stale,
         issued=True,
-        charged=invoice.charge_at is not None,
+        charged=invoice.charge_at is not None and invoice.collection is Collection.AUTOMATIC,
         held=invoice.collection_blocked is CollectionBlock.HELD,
     )
 
@@ -344,7 +344,7 @@ def _invoice(
     automatic = subscription.collection is Collection.AUTOMATIC
     charged = automatic and blocked is None and bool(totals.total)
     charge_at = max(now, subscription.charge_not_before or now) if charged else None
-    due_date = due_date(merchant, subscription, period.invoice_at, now)
+    due_date = day_due(merchant, subscription, period.invoice_at, now)
     if not automatic and totals.total:
         charge_at = to_instant(midnight(due_date + timedelta(days=1)), merchant.timezone)
     issued = Invoice(

@@ -15,7 +15,7 @@ from chalicelib.domain.ids import derived_id
 from chalicelib.services.ports import Insert, SetTimer, Write
 
 
-def due_date(merchant: Merchant, subscription: Subscription, planned_at: datetime, now: datetime) -> date:
+def day_due(merchant: Merchant, subscription: Subscription, planned_at: datetime, now: datetime) -> date:
     """When an invoice is to be paid, by the merchant's calendar."""
     # A charge is due when its period begins. Who is sent an invoice has the whole of its terms, however late it comes.
     sent = subscription.collection is Collection.SEND
