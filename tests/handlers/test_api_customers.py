@@ -111,6 +111,7 @@ def test_the_account_shows_profile_and_connection(api_world: ApiWorld) -> None:
         "livemode": False,
         "connection": {"state": "ready", "can_transact": True, "can_payout": True},
         "dunning": {"days": [1, 3, 5, 7], "then": "unpaid"},
+        "portal": {"cancel": True},
         "parked_at": None,
         "parked_reason": None,
     }
