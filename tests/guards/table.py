@@ -74,7 +74,6 @@ _RETURNS = "chalicelib/services/refunds/booking.py"
 _TRANSACTION = "chalicelib/storage/transaction.py"
 _CHANGING = "chalicelib/services/portal/changing_method.py"
 _STORING = "chalicelib/services/portal/storing_method.py"
-_OWED = "chalicelib/services/portal/owed.py"
 _SIGNING_IN = "chalicelib/services/portal/signing_in.py"
 _ACCESS = "chalicelib/handlers/portal_access.py"
 
@@ -874,9 +873,9 @@ GUARDS: tuple[Guard, ...] = (
     ),
     Guard(
         "an invoice that was paid meanwhile is not charged again",
-        _OWED,
-        "if not mine or invoice.status is not InvoiceStatus.OPEN or not invoice.parts:",
-        "if not mine or not invoice.parts:",
+        _STORING,
+        "if invoice is not None and is_owed(invoice, subscription, now)]",
+        "if invoice is not None]",
         CARD,
     ),
     Guard(

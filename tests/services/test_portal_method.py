@@ -24,6 +24,7 @@ from chalicelib.services.portal.changing_method import (
     resolve_change,
 )
 from chalicelib.services.portal.signing_in import Visit
+from chalicelib.services.portal.storing_method import apply_setup
 from chalicelib.services.ports import Intent, ProviderBusy, ProviderRefused, ProviderUnavailable, Update
 from chalicelib.services.saving import commit
 from chalicelib.services.subscriptions import cancel
@@ -218,6 +219,18 @@ def test_a_challenge_is_passed_and_the_webhook_alone_stores_the_card(shop: Shop)
     assert shop.subscription(subscription.id) == before
     shop.settle()
     assert shop.subscription(subscription.id).status == "active"
+
+
+def test_two_who_heard_the_same_of_stripe_store_it_once(shop: Shop) -> None:
+    subscription = behind(shop)
+    request = form(shop, subscription)
+    assert press(shop, subscription, request).ending is Ending.STORED
+    shop.settle()
+    stored, paid, told = shop.subscription(subscription.id), shop.invoices(), shop.event_types()
+    # The return page asked before the answer was written down, and writes after it.
+    after = apply_setup(shop.ports, request.change_id, setup(shop), actor="stripe")
+    assert after == change_of(shop, request)
+    assert (shop.subscription(subscription.id), shop.invoices(), shop.event_types()) == (stored, paid, told)
 
 
 def test_a_challenge_that_failed_with_the_tab_closed_is_a_decline(shop: Shop) -> None:
