@@ -154,7 +154,10 @@ class SubscriptionStatus(StrEnum):
 
 
 class SubscriptionAction(StrEnum):
-    """RECOVER: nothing is past due any more. GIVE_UP: the retries are over. EXPIRE: a fixed term is paid and over."""
+    """RECOVER: nothing is past due any more. GIVE_UP: the retries are over. EXPIRE: a fixed term is paid and over.
+
+    EDIT changes what is billed, REACTIVATE takes back a cancellation at period end: neither moves the state.
+    """
 
     ACTIVATE = "activate"
     FALL_BEHIND = "fall_behind"
@@ -162,6 +165,8 @@ class SubscriptionAction(StrEnum):
     GIVE_UP = "give_up"
     PAUSE = "pause"
     RESUME = "resume"
+    EDIT = "edit"
+    REACTIVATE = "reactivate"
     CANCEL = "cancel"
     EXPIRE = "expire"
 
@@ -261,6 +266,7 @@ REFUND: Final = Machine(
 )
 
 _U, _UA = SubscriptionStatus, SubscriptionAction
+_LIVING: Final = (_U.SCHEDULED, _U.ACTIVE, _U.PAST_DUE, _U.UNPAID, _U.PAUSED)
 SUBSCRIPTION: Final = Machine(
     "A subscription",
     {
@@ -282,5 +288,8 @@ SUBSCRIPTION: Final = Machine(
         (_U.PAUSED, _UA.CANCEL): _U.CANCELED,
         # A pause that began in the last paid period does not prolong the term.
         (_U.PAUSED, _UA.EXPIRE): _U.EXPIRED,
+        **{(state, _UA.EDIT): state for state in _LIVING},
+        # What has not begun ends at once, so there is nothing to take back.
+        **{(state, _UA.REACTIVATE): state for state in _LIVING if state is not _U.SCHEDULED},
     },
 )

@@ -154,13 +154,14 @@ def compute_totals(
     amounts = [zero + line.amount for line in lines]
     line_discounts = [_discount_on(amount, line.discount) for amount, line in zip(amounts, lines, strict=True)]
     nets = [amount - taken for amount, taken in zip(amounts, line_discounts, strict=True)]
-    # A credit line takes no share of what is spread: its own amount was settled when it was credited.
-    weights = [max(zero, net) for net in nets]
-    quantities = [line.quantity for line in lines]
+    # An adjustment is no base of what is spread and takes no share of it: its own amount is after discount and tax.
+    bases = [zero if line.adjustment else net for net, line in zip(nets, lines, strict=True)]
+    weights = [max(zero, base) for base in bases]
+    quantities = [0 if line.adjustment else line.quantity for line in lines]
 
-    order_discount = _discount_on(Money.total(nets, currency), discount)
+    order_discount = _discount_on(Money.total(bases, currency), discount)
     order_shares = spread(order_discount, weights, quantities)
-    discounted = Money.total(nets, currency) - order_discount
+    discounted = Money.total(bases, currency) - order_discount
 
     fee_lines = tuple(FeeLine(fee.name, _fee_on(discounted, fee), discounted.minor > 0) for fee in fees)
     fee_shares = [zero] * len(lines)

@@ -87,10 +87,11 @@ def show_invoice(slug: str, token: str) -> Response:
         due_at=datetime.combine(invoice.due_date, time(12), tzinfo=zone),
         now=wiring.ports().clock.now(),
         lines=presenting.invoice_lines(invoice),
-        totals=presenting.totals_view(invoice.totals, invoice.discount.name if invoice.discount else None),
+        totals=presenting.invoice_totals(invoice),
         amount_due=invoice.amount_due,
         amount_paid=invoice.paid,
         payments=payments,
+        credited=invoice.credited if invoice.credited else None,
         paid_at=invoice.paid_at,
         method=method,
         pay_url=_url(view, more="/pay") if view.payable else None,
@@ -131,7 +132,7 @@ def _also_owed(view: InvoiceView) -> tuple[OwedInvoice, ...]:
 
 def _shown(view: InvoiceView) -> str:
     invoice = view.invoice
-    totals = presenting.totals_view(invoice.totals, invoice.discount.name if invoice.discount else None)
+    totals = presenting.invoice_totals(invoice)
     lines = presenting.invoice_lines(invoice)
     return presenting.shown_digest(lines, totals, view.merchant, _later(view), _also_owed(view))
 
@@ -179,7 +180,7 @@ def _form(
         title=f"Invoice {invoice.number}",
         due_today=invoice.part.amount,
         lines=presenting.invoice_lines(invoice),
-        totals=presenting.totals_view(invoice.totals, invoice.discount.name if invoice.discount else None),
+        totals=presenting.invoice_totals(invoice),
         stripe=StripeView(
             publishable_key=settings.stripe_publishable_key,
             js_url=settings.stripe_js_url,

@@ -183,12 +183,12 @@ def _receipt(ports: Ports, mail: Mail, invoice: Invoice, merchant: Merchant) -> 
         ReceiptMail(
             merchant=presenting.merchant_view(merchant),
             outcome=ReceiptOutcome.PAID,
-            amount=invoice.totals.total,
+            amount=invoice.to_pay,
             at=invoice.paid_at,
             email=mail.to,
             receipt_url=invoice_url,
             lines=presenting.invoice_lines(invoice),
-            totals=presenting.totals_view(invoice.totals, invoice.discount.name if invoice.discount else None),
+            totals=presenting.invoice_totals(invoice),
             payer_name=invoice.snapshot.buyer.name,
             method=presenting.method_view(invoice.paid_with),
             invoice_number=invoice.number,
@@ -224,7 +224,7 @@ def _invoice(mail: Mail, invoice: Invoice, merchant: Merchant) -> RenderedMail |
             invoice_url=presenting.page_url(base, "invoice", merchant, invoice.id, invoice.secret),
             invoice_number=invoice.number,
             lines=presenting.invoice_lines(invoice),
-            totals=presenting.totals_view(invoice.totals, invoice.discount.name if invoice.discount else None),
+            totals=presenting.invoice_totals(invoice),
         )
     )
 

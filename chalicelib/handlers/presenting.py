@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from chalicelib.domain.billing.coming import next_invoice
 from chalicelib.domain.billing.wallclock import local_date
 from chalicelib.domain.ids import page_token
 from chalicelib.domain.money.amounts import Money
@@ -75,6 +76,12 @@ def method_view(method: Method | None) -> MethodView | None:
     return MethodView("card" if kind == "card" else "us_bank_account", method.last4, method.brand)
 
 
+def invoice_totals(invoice: Invoice) -> TotalsView:
+    """The rows below an invoice's lines, with the credit that it took over."""
+    shown = totals_view(invoice.totals, invoice.discount.name if invoice.discount else None)
+    return replace(shown, credited=invoice.credited) if invoice.credited else shown
+
+
 def totals_view(totals: Totals, discount_name: str | None = None) -> TotalsView:
     """The rows below the lines, from the one function that made them."""
     nothing = Money.zero(totals.currency)
@@ -130,6 +137,8 @@ def invoice_lines(invoice: Invoice) -> tuple[LineView, ...]:
     for position, (line, sums) in enumerate(zip(invoice.lines, invoice.totals.lines, strict=True)):
         period = periods.get(position, invoice.period)
         start, end = (None, None) if period is None else (period.start, period.end)
+        if line.adjustment:
+            start, end = line.covers_from, line.covers_to
         views.append(_line(line, sums, start, end))
     return tuple(views)
 
@@ -182,8 +191,8 @@ def _steps(all_of_them: tuple[Stretch, ...]) -> tuple[Stretch, ...]:
 
 
 def next_amount(subscription: Subscription) -> Money:
-    """What the next invoice of a subscription comes to."""
-    return subscription.totals_at(subscription.next_index).total
+    """What the next invoice of a subscription leaves to be paid."""
+    return next_invoice(subscription).due
 
 
 def shown_digest(

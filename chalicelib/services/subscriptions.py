@@ -12,7 +12,7 @@ from chalicelib.domain.documents.mails import Mail, MailKind
 from chalicelib.domain.documents.subscriptions import Subscription
 from chalicelib.domain.errors import NotFound, StateConflict
 from chalicelib.domain.machines import SUBSCRIPTION, SubscriptionAction
-from chalicelib.services.billing.issuing import billing_timer
+from chalicelib.services.billing.issuing import billing_timer, moved_timer
 from chalicelib.services.facts import happened
 from chalicelib.services.mails import queue_mail
 from chalicelib.services.ports import DropTimer, Ports, Update, Write
@@ -79,11 +79,13 @@ def cancel(
         if later and subscription.cancel_at_period_end:
             return subscription
         if later:
-            changed = replace(subscription, cancel_at_period_end=True, cancel_reason=reason)
+            changed, timers = moved_timer(
+                subscription, replace(subscription, cancel_at_period_end=True, cancel_reason=reason)
+            )
             before = {"cancel_at_period_end": False}
             event = happened(ports.ids, "subscription.updated", changed, now=now, actor=actor, previous=before)
             mails.extend(mails_about(changed, customer, MailKind.SUBSCRIPTION_CANCELED, now))
-            commit(ports, [Update(changed), event, *told(mails)])
+            commit(ports, [Update(changed), event, *timers, *told(mails)])
             return written(changed)
         ended = replace(
             subscription.moved(SubscriptionAction.CANCEL),

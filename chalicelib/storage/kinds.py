@@ -140,6 +140,13 @@ KINDS: Final = (
         {Index.BY_MERCHANT: _merchant, Index.BY_CUSTOMER: _customer, Index.BY_PAYMENT_LINK: _link},
     ),
     Kind(
+        "edits.SubscriptionEdit",
+        "subscription_edit",
+        "change of a subscription",
+        "edit",
+        {Index.BY_SUBSCRIPTION: attrgetter("subscription_id")},
+    ),
+    Kind(
         "payments.Payment",
         "payment",
         "payment",

@@ -7,9 +7,10 @@ from dataclasses import replace
 import pytest
 
 from chalicelib.domain.documents.customers import Customer
+from chalicelib.domain.documents.edits import SubscriptionEdit
 from chalicelib.domain.documents.events import Event
 from chalicelib.domain.documents.invoices import Invoice
-from chalicelib.domain.documents.lines import Discount
+from chalicelib.domain.documents.lines import Discount, LineItem
 from chalicelib.domain.documents.links import LinkUses
 from chalicelib.domain.documents.merchants import NumberSeries
 from chalicelib.domain.documents.parts import AttemptOutcome, Part
@@ -17,7 +18,8 @@ from chalicelib.domain.machines import InvoiceStatus, PartAction, PaymentStatus
 from chalicelib.domain.money.amounts import Money
 from chalicelib.domain.pricing import PriceModel, Tier, TierTable
 from chalicelib.domain.totals import compute_totals
-from tests.checking.broken import declined, issued, messages, paid, renewed, wrong
+from chalicelib.services.editing import EditOrder, edit_subscription
+from tests.checking.broken import at, declined, issued, messages, paid, renewed, wrong
 from tests.services.shop import Shop, usd
 
 
@@ -256,3 +258,22 @@ def test_i14_the_sums_of_a_checkout_too(shop: Shop) -> None:
     checkout = declined(shop)
     shop.store.overwrite(replace(checkout, totals=replace(checkout.totals, fees=usd(1))))
     assert wrong(shop) == {("I14", checkout.id)}
+
+
+def test_a_credit_that_no_change_granted_and_a_change_that_came_to_something_else_are_seen(shop: Shop) -> None:
+    subscription = shop.subscribe()
+    shop.settle()
+    shop.clock.set(at(2, 14))
+    order = EditOrder((LineItem("Membership", 1, usd(1_900)),), now=True)
+    changed = edit_subscription(shop.ports, shop.merchant.id, subscription.id, order, actor="api:key")
+    assert (changed.credit.minor > 0, wrong(shop)) == (True, set())
+    shop.store.overwrite(replace(changed, credit_balance=changed.credit + usd(1)))
+    assert wrong(shop) == {("I2", changed.id)}
+    shop.store.overwrite(changed)
+    [edit] = shop.store.all(SubscriptionEdit)
+    shop.store.overwrite(replace(edit, seconds=edit.seconds - 3_600))
+    assert wrong(shop) == {("I14", edit.id)}
+    shop.store.overwrite(replace(edit, net=edit.net - usd(5), forgone=edit.forgone + usd(5)))
+    assert wrong(shop) == {("I14", edit.id)}
+    shop.store.overwrite(replace(edit, granted=edit.granted - usd(5), forgone=edit.forgone + usd(5)))
+    assert wrong(shop) == {("I2", changed.id)}

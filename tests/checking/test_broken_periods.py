@@ -148,7 +148,10 @@ def test_periods_across_a_pause_and_a_new_rhythm_are_where_their_epochs_put_them
     subscription = only(shop)
     # Paused from its second period's end for a month, and weekly from then on.
     weekly = Epoch.at_instant(2, at(4, 30, 19), Frequency.WEEKLY, "America/New_York")
-    paused = replace(subscription, schedule=Schedule((*subscription.schedule.epochs, weekly)), timer_at=at(4, 30, 19))
+    unrecorded = Schedule((*subscription.schedule.epochs, weekly))
+    shop.store.overwrite(replace(subscription, schedule=unrecorded, timer_at=at(4, 30, 19)))
+    assert ("I4", subscription.id) in wrong(shop)
+    paused = replace(subscription, schedule=subscription.schedule.restarted([weekly]), timer_at=at(4, 30, 19))
     timer = billing_timer(paused)
     assert timer is not None
     shop.store.overwrite(paused)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,6 +15,7 @@ from chalicelib.domain.documents.subscriptions import Subscription
 from chalicelib.domain.documents.terms import Due
 from chalicelib.handlers.mail_composer import compose
 from chalicelib.services.customers import NewCustomer, create_customer
+from chalicelib.services.editing import EditOrder, edit_subscription
 from chalicelib.services.subscribing import NewSubscription, create_subscription
 from tests.doors.visitors import BASE, Answer, Visitors, invoice_path, plain
 from tests.services.shop import Shop, usd
@@ -119,3 +121,47 @@ def test_a_sent_invoice_is_brought_by_a_mail_that_leads_to_its_page(visitors: Vi
     assert pay(visitors, invoice).status == 303
     # There is nothing left to ask for.
     assert compose(shop.ports, row) is None
+
+
+def test_a_change_and_a_credit_are_on_the_invoice_its_pay_page_its_mail_and_its_receipt(visitors: Visitors) -> None:
+    shop = visitors.shop
+    made, invoice = billed(shop, Collection.SEND)
+    pay(visitors, invoice)
+    shop.after(days=10)
+    dearer = EditOrder((LineItem("Membership", 1, usd(5_900)),), now=True)
+    edit_subscription(shop.ports, shop.merchant.id, made.id, dearer, actor="test")
+    fresh = shop.subscription(made.id)
+    shop.store.overwrite(replace(fresh, credit_balance=usd(1_000), version=fresh.version))
+    shop.left_broken = "credit was given by hand"
+    shop.until(datetime(2027, 3, 1, tzinfo=UTC))
+    newest = shop.invoices()[-1]
+    due = newest.amount_due
+    assert (newest.credited, newest.part.amount) == (usd(1_000), due)
+    assert due == newest.totals.total - usd(1_000)
+    [mail] = [each for each in mails(shop, MailKind.INVOICE) if each.about_id == newest.id]
+    sent = compose(shop.ports, mail)
+    assert sent is not None
+    shown = f"${due.minor // 100}.{due.minor % 100:02d}"
+    pages = [words(visitors.get(invoice_path(newest, more=more))) for more in ("", "/pay")]
+    for page in (*pages, sent.text):
+        text = page.replace("\u00a0", " ")
+        assert "Unused time: Membership" in text
+        assert "Remaining time: Membership" in text
+        assert "\u2212$10.00" in text
+        assert shown in text
+    path = invoice_path(newest, more="/pay")
+    fields = {
+        "form_token": visitors.get(path).form_token,
+        "expected_total": str(due.minor),
+        "email": "ada@example.com",
+        "name": "Ada",
+        "confirmation_token": shop.token(),
+    }
+    receipt = visitors.send("POST", path, fields).headers["location"]
+    assert receipt.startswith(f"{BASE}/receipt/")
+    assert shown in words(visitors.get(receipt))
+    told = [each for each in mails(shop, MailKind.RECEIPT) if each.about_id == newest.id]
+    mailed = compose(shop.ports, told[0])
+    assert mailed is not None
+    assert f"You paid {shown}" in mailed.text.replace("\u00a0", " ")
+    assert "Credit: \u2212$10.00" in mailed.text.replace("\u00a0", " ")

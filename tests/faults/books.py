@@ -91,7 +91,7 @@ class Books:
         for invoice in invoices:
             if invoice.paid.minor != paid[invoice.id]:
                 found.append(f"{invoice.number} says {invoice.paid.minor}, its payments {paid[invoice.id]}")
-            if (invoice.status is InvoiceStatus.PAID) != (arrived[invoice.id] == invoice.totals.total.minor):
+            if (invoice.status is InvoiceStatus.PAID) != (arrived[invoice.id] == invoice.to_pay.minor):
                 found.append(f"{invoice.number} is {invoice.status} with {arrived[invoice.id]}")
         return found
 
@@ -118,7 +118,9 @@ class Books:
         found = []
         for subscription in self.all(Subscription):
             indexes = sorted(
-                invoice.period.index for invoice in self.all(Invoice) if invoice.subscription_id == subscription.id
+                invoice.period.index
+                for invoice in self.all(Invoice)
+                if invoice.subscription_id == subscription.id and invoice.period is not None
             )
             if indexes != list(range(subscription.next_index)):
                 found.append(f"{subscription.id} has invoices of {indexes}, and bills {subscription.next_index} next")

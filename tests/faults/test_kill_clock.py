@@ -6,12 +6,18 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.faults import flows_of_api, flows_of_clock, flows_of_dunning, flows_of_mail
+from tests.faults import flows_of_api, flows_of_clock, flows_of_dunning, flows_of_lifecycle, flows_of_mail
 from tests.faults.matrix import Matrix, Way, ways
 from tests.faults.world import World
 
-FLOWS = (*flows_of_clock.FLOWS, *flows_of_dunning.FLOWS, *flows_of_mail.FLOWS, *flows_of_api.FLOWS)
-ROOMS = ("billing", "invoices", "mails.py", "subscribing.py")
+FLOWS = (
+    *flows_of_clock.FLOWS,
+    *flows_of_dunning.FLOWS,
+    *flows_of_mail.FLOWS,
+    *flows_of_api.FLOWS,
+    *flows_of_lifecycle.FLOWS,
+)
+ROOMS = ("billing", "editing.py", "invoices", "mails.py", "pausing.py", "subscribing.py")
 _REFUSED = "Stripe refuses a stored method for good (tests/services)"
 _PARKED = "all cases have one merchant, and only the first could park it (tests/services/test_day_bounds.py)"
 ELSEWHERE = {
@@ -24,6 +30,9 @@ ELSEWHERE = {
     "billing/parking.py park: commit": _PARKED,
     "billing/parking.py unpark.attempt: ports.records.get": _PARKED,
     "billing/parking.py unpark.attempt: commit": _PARKED,
+    "editing.py _check_prices: ports.records.find_many": "a look that changes nothing",
+    "editing.py _of_running_period: ports.records.get": "the same",
+    "editing.py _of_running_period: ports.records.find": "the same",
     "subscribing.py preview_draft: ports.records.get": "a look that changes nothing",
     "invoices/paying.py _confirmed: ports.stripe.create_customer": "a buyer without any stored method (tests/services)",
 }

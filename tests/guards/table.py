@@ -42,6 +42,9 @@ PAST_DUE = ("tests/services/test_past_due.py",)
 BOUNDS = ("tests/services/test_day_bounds.py",)
 HELD = ("tests/services/test_release_held.py",)
 LATE = ("tests/handlers/test_time_left.py",)
+PAUSING = ("tests/services/test_pausing.py",)
+EDITING = ("tests/services/test_editing.py",)
+SHARES = ("tests/domain/test_proration.py",)
 KEYED = ("tests/services/test_keyed_calls.py",)
 CARD = ("tests/services/test_portal_method.py",)
 SIGN_IN = ("tests/services/test_portal_signing_in.py",)
@@ -51,6 +54,12 @@ _IDEMPOTENCY = "chalicelib/services/idempotency.py"
 _BOOKING = "chalicelib/services/checkouts/booking.py"
 _SUBMIT = "chalicelib/services/checkouts/submit.py"
 _ISSUING = "chalicelib/services/billing/issuing.py"
+_ONE_INVOICE = "chalicelib/services/billing/making.py"
+_COMING = "chalicelib/domain/billing/coming.py"
+_CHANGES = "chalicelib/domain/billing/changes.py"
+_PRORATION = "chalicelib/domain/billing/proration.py"
+_EDITING = "chalicelib/services/editing.py"
+_PAUSING = "chalicelib/services/pausing.py"
 _CHARGING = "chalicelib/services/billing/charging.py"
 _BOUNDS = "chalicelib/services/billing/bounds.py"
 _PARKING = "chalicelib/services/billing/parking.py"
@@ -158,8 +167,8 @@ GUARDS: tuple[Guard, ...] = (
     # --- issuing
     Guard(
         "the invoice's id follows from subscription and period",
-        _ISSUING,
-        'id=derived_id("inv", period.invoice_at, f"{subscription.id}#{index}")',
+        _ONE_INVOICE,
+        'id=derived_id("inv", period.invoice_at, f"{subscription.id}#{period.index}")',
         'id=ports.ids.new("inv", period.invoice_at)',
         RENEW,
     ),
@@ -179,7 +188,7 @@ GUARDS: tuple[Guard, ...] = (
     ),
     Guard(
         "the charge timer is left by the issuing transaction",
-        _ISSUING,
+        _ONE_INVOICE,
         "if invoice.charge_at is not None:\n        writes.append(SetTimer(",
         "if False:\n        writes.append(SetTimer(",
         RENEW,
@@ -192,15 +201,21 @@ GUARDS: tuple[Guard, ...] = (
         "return acts_at is not None and",
         RENEW,
     ),
-    Guard("what is more than seven days late is held", _ISSUING, "if now - planned_at > TOO_LATE:", "if False:", RENEW),
     Guard(
-        "one charge a day and subscription", _ISSUING, "max(now, subscription.charge_not_before or now)", "now", RENEW
+        "what is more than seven days late is held", _ONE_INVOICE, "if now - planned_at > TOO_LATE:", "if False:", RENEW
+    ),
+    Guard(
+        "one charge a day and subscription",
+        _ONE_INVOICE,
+        "max(now, not_before or now)",
+        "now",
+        RENEW,
     ),
     Guard(
         "a cancelled subscription is not billed",
-        _ISSUING,
-        "ends = subscription.cancel_at_period_end or subscription.is_last_issued",
-        "ends = subscription.is_last_issued",
+        "chalicelib/domain/documents/subscriptions.py",
+        "return self.cancel_at_period_end or self.is_last_issued",
+        "return self.is_last_issued",
         RENEW,
     ),
     Guard(
@@ -276,7 +291,7 @@ GUARDS: tuple[Guard, ...] = (
     ),
     Guard(
         "a merchant that cannot transact is not charged for",
-        _ISSUING,
+        _ONE_INVOICE,
         "if not merchant.can_transact:",
         "if False:",
         RENEW,
@@ -392,7 +407,7 @@ GUARDS: tuple[Guard, ...] = (
     ),
     Guard(
         "an unpaid subscription's invoices are not tried",
-        _ISSUING,
+        _ONE_INVOICE,
         "if subscription.status is SubscriptionStatus.UNPAID:",
         "if False:",
         LADDER,
@@ -434,9 +449,9 @@ GUARDS: tuple[Guard, ...] = (
     ),
     Guard(
         "the whole of the due day is the buyer's",
-        _ISSUING,
-        "midnight(due_date + timedelta(days=1))",
-        "midnight(due_date)",
+        _ONE_INVOICE,
+        "midnight(invoice.due_date + timedelta(days=1))",
+        "midnight(invoice.due_date)",
         PAST_DUE,
     ),
     Guard(
@@ -469,6 +484,63 @@ GUARDS: tuple[Guard, ...] = (
         MADE,
     ),
     Guard("a transaction's weight", _ISSUING, "or weight > HEAVIEST", "", MADE),
+    # --- pauses and changes
+    Guard("the timer goes with a pause", _PAUSING, "[Update(after), told, *timers]", "[Update(after), told]", PAUSING),
+    Guard("a pause is ended and not billed", _ISSUING, "elif subscription.sits_out:", "elif False:", PAUSING),
+    Guard(
+        "a pause skips its dates",
+        _COMING,
+        "schedule = subscription.schedule.skipped_to(subscription.next_index, until)",
+        "schedule = subscription.schedule",
+        PAUSING,
+    ),
+    Guard(
+        "what began before a pause is billed",
+        "chalicelib/domain/documents/subscriptions.py",
+        "return self.schedule.period(self.next_index).start > self.paused_at",
+        "return True",
+        PAUSING,
+    ),
+    Guard(
+        "a cancellation is taken back while its period runs",
+        _PAUSING,
+        "if ends_at(before, now) <= now:",
+        "if False:",
+        PAUSING,
+    ),
+    Guard(
+        "a change rests on invoices that have not moved",
+        _EDITING,
+        "writes += [Unchanged(invoice) for invoice in read.invoices]",
+        "pass",
+        EDITING,
+    ),
+    Guard("a change waits for a charge", _EDITING, "if _is_being_charged(invoice, now):", "if False:", EDITING),
+    Guard("a change waits for its period's invoice", _CHANGES, "if subscription.is_behind(now):", "if False:", EDITING),
+    Guard("only what was paid comes back", _PRORATION, "min(credit - owed, paid)", "credit", SHARES),
+    Guard(
+        "a change that waits comes with the next period",
+        _COMING,
+        "= subscription.with_pending_change()\n    disc",
+        "= subscription\n    disc",
+        EDITING,
+    ),
+    Guard("an adjustment is billed once", _COMING, "adjustments=left,", "adjustments=begun.adjustments,", EDITING),
+    Guard(
+        "a credit is used once",
+        _COMING,
+        "credit_balance=begun.credit - credited if begun.credit else begun.credit_balance,",
+        "credit_balance=begun.credit_balance,",
+        EDITING,
+    ),
+    Guard(
+        "a charge leaves out what is credited",
+        _ONE_INVOICE,
+        "Part(1, to_pay)",
+        "Part(1, invoice.totals.total)",
+        EDITING,
+    ),
+    Guard("a change is no payment of a period", _OUTCOMES, "if invoice.edit_number is None:", "if True:", EDITING),
     # --- what is read before it is needed
     Guard(
         "what was read ahead is good for one transaction",

@@ -467,8 +467,10 @@ def test_metadata_is_replaced_cleared_and_left_alone(api_world: ApiWorld, custom
     assert api_world.post(path, {"metadata": {"b": "2"}}).body == {**made, "metadata": {"b": "2"}}
     assert api_world.post(path, {"metadata": None}).body == {**made, "metadata": {}}
     before = everything(api_world)
-    for wrong in ("lines", "frequency", "collection", "customer", "preview"):
+    for wrong in ("collection", "customer", "currency", "number_of_payments"):
         assert api_world.post(path, {wrong: None}).errors == {wrong: "unknown_field"}
+    for wrong in ("lines", "frequency", "next_invoice_on", "effective", "bill_now", "preview"):
+        assert api_world.post(path, {wrong: None}).errors in ({wrong: "wrong_type"}, {wrong: "invalid_value"})
     assert everything(api_world) == before
 
 

@@ -63,6 +63,7 @@ def test_the_names_in_stored_rows_are_these() -> None:
         ("sign_ins", ""),
         ("stripe_event", ""),
         ("subscription", "sub"),
+        ("subscription_edit", "edit"),
         ("tax_rate", "txr"),
     ]
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from chalicelib.web.render_mails import render_invoice_mail
+from chalicelib.web.views.common import LineView
 from tests.web import samples
 from tests.web.samples import LONG_NAME, MARKUP, RIGHT_TO_LEFT
 
@@ -41,3 +42,12 @@ def test_it_is_small_loads_nothing_and_holds_names_as_text() -> None:
     assert not [part for part in ("<script", "<b>", "<img", "url(") if part in mail.html]
     assert f"and {len(lines) - 10} more" in mail.html
     assert f"and {len(lines) - 10} more\n" in mail.text
+
+
+def test_a_change_within_a_period_and_a_credit_each_have_their_row_with_a_true_minus() -> None:
+    credit = LineView("Unused time: Membership", 1, samples.usd(-2_450), samples.usd(-2_450))
+    totals = replace(samples.INVOICE_MAIL.totals, credited=samples.usd(1_000))
+    mail = render_invoice_mail(replace(samples.INVOICE_MAIL, lines=(credit,), totals=totals))
+    for part in ("Unused time: Membership", "\u2212$24.50", "Credit", "\u2212$10.00", "After credit", "$2,426.73"):
+        assert part in mail.html
+        assert part in mail.text

@@ -48,9 +48,10 @@ def period_lines(
 ) -> tuple[LineItem, ...]:
     """The lines that stand on the invoice of a period: as they are, or their share of a partial one (see `begin`)."""
     share = schedule.share(index)
-    if share is None or first_period is FirstPeriod.FULL:
+    # What was agreed for the first period says nothing of one that a later change of dates made shorter.
+    if share is None or (first_period is FirstPeriod.FULL and index == 0):
         return tuple(lines)
-    if first_period is FirstPeriod.FREE:
+    if first_period is FirstPeriod.FREE and index == 0:
         return tuple(replace(line, unit_amount=Money.zero(line.currency), tiers=None, discount=None) for line in lines)
     return share_lines(lines, share)
 

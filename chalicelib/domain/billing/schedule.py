@@ -5,8 +5,8 @@ So 31 January bills on 28 February and again on 31 March, and a time of day surv
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -60,7 +60,9 @@ class Epoch:
     because neither follows from the other: a wall-clock time that comes twice has two instants, and one that is
     skipped has none, yet both are right again in the next period. `day` differs from `wall_clock.day` when an anchor
     day of 31 first falls into a shorter month. `whole_seconds` stands on the one partial period before an anchor day:
-    the length of the regular period that it is a share of.
+    the length of the regular period that it is a share of. `previous_end` stands on an epoch that was begun by a pause,
+    an edit or a new date: when the period before it ends by the invoice that it has. An epoch that starts earlier cuts
+    that period short; one that starts later leaves a recorded gap, which belongs to no period.
     """
 
     first_index: int
@@ -70,6 +72,7 @@ class Epoch:
     zone: str
     day: int
     whole_seconds: int | None = None
+    previous_end: datetime | None = None
 
     def __post_init__(self) -> None:
         if (
@@ -129,12 +132,13 @@ class Epoch:
             "zone": self.zone,
             "day": self.day,
             "whole_seconds": self.whole_seconds,
+            "previous_end": None if self.previous_end is None else self.previous_end.isoformat(),
         }
 
     @classmethod
     def from_plain(cls, plain: Mapping[str, str | int | None]) -> Epoch:
         """The epoch that `to_plain` wrote."""
-        whole = plain.get("whole_seconds")
+        whole, previous_end = plain.get("whole_seconds"), plain.get("previous_end")
         return cls(
             first_index=int(plain["first_index"] or 0),
             starts_at=datetime.fromisoformat(str(plain["starts_at"])).astimezone(UTC),
@@ -143,6 +147,7 @@ class Epoch:
             zone=str(plain["zone"]),
             day=int(plain["day"] or 0),
             whole_seconds=None if whole is None else int(whole),
+            previous_end=None if previous_end is None else datetime.fromisoformat(str(previous_end)).astimezone(UTC),
         )
 
 
@@ -170,10 +175,22 @@ class Schedule:
         place = self._place(index)
         epoch = self.epochs[place]
         end = epoch.start_of(index + 1)
-        if place + 1 < len(self.epochs) and self.epochs[place + 1].first_index == index + 1:
+        following = self._begins_at(index + 1)
+        if following is not None:
             # Earlier: the old rhythm was cut short. Later: a pause, and the time between belongs to no period.
-            end = min(end, self.epochs[place + 1].starts_at)
+            end = min(following.previous_end or end, following.starts_at)
         return Period(index, epoch.start_of(index), end)
+
+    def _begins_at(self, index: int) -> Epoch | None:
+        """The epoch that begins with a period."""
+        return next((epoch for epoch in self.epochs if epoch.first_index == index), None)
+
+    def invoiced_end(self, index: int) -> datetime:
+        """When a period ends by its invoice: an epoch that begun since may have cut it short."""
+        following = self._begins_at(index + 1)
+        if following is not None and following.previous_end is not None:
+            return following.previous_end
+        return self.period(index).end
 
     def periods_from(self, index: int, count: int) -> tuple[Period, ...]:
         """`count` periods in order, beginning with `index`."""
@@ -181,8 +198,56 @@ class Schedule:
 
     def share(self, index: int) -> tuple[int, int] | None:
         """For the partial period before an anchor day: its seconds and those of a whole one. None for all others."""
-        whole = self.epochs[self._place(index)].whole_seconds
-        return None if whole is None else (self.period(index).seconds, whole)
+        epoch = self.epochs[self._place(index)]
+        if epoch.whole_seconds is None:
+            return None
+        invoiced = Period(index, epoch.start_of(index), self.invoiced_end(index))
+        return invoiced.seconds, epoch.whole_seconds
+
+    def restarted(self, epochs: Sequence[Epoch]) -> Schedule:
+        """This schedule with other epochs from the first one's period on, none of whose periods has been invoiced.
+
+        Raises ValueError where that would change a begun period.
+        """
+        index = epochs[0].first_index
+        kept = tuple(epoch for epoch in self.epochs if epoch.first_index < index)
+        if not kept:
+            return Schedule(tuple(epochs))
+        if epochs[0].starts_at <= self.period(index - 1).start:
+            raise ValueError("a new epoch begins after the last period of the one before")
+        return Schedule((*kept, replace(epochs[0], previous_end=self.invoiced_end(index - 1)), *epochs[1:]))
+
+    def first_start(self, index: int, not_before: datetime) -> int:
+        """Which period, from `index` on, is the first to begin at a time or after it, by the rhythm as it stands."""
+        while self.period(index).start < not_before:
+            index += 1
+        return index
+
+    def skipped_to(self, index: int, not_before: datetime) -> Schedule:
+        """This schedule with the dates before a time left out: period `index` begins on the first date after them.
+
+        The rhythm goes on as it was, with its time of day and its day of the month.
+        """
+        reached = self.first_start(index, not_before)
+        if reached == index:
+            return self
+        epoch, skipped = self.epochs[self._place(reached)], reached - index
+        steps = reached - epoch.first_index
+        resumed = Epoch(
+            first_index=index,
+            starts_at=epoch.start_of(reached),
+            wall_clock=epoch.wall_clock_after(steps) if steps else epoch.wall_clock,
+            frequency=epoch.frequency,
+            zone=epoch.zone,
+            day=epoch.day,
+            whole_seconds=None if steps else epoch.whole_seconds,
+        )
+        later = [
+            replace(other, first_index=other.first_index - skipped)
+            for other in self.epochs
+            if other.first_index > reached
+        ]
+        return self.restarted((resumed, *later))
 
     def append(self, epoch: Epoch) -> Schedule:
         """This schedule with a new stretch at its end. Raises ValueError where that would change a begun period."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -32,17 +32,18 @@ def stretches(
     discount: Discount | None,
     fees: Sequence[Fee],
     total_at: Callable[[int], Money],
+    also_at: Iterable[int] = (),
 ) -> tuple[Stretch, ...]:
     """The charges from period `first_index` on; `total_at` tells what the invoice of a period comes to.
 
-    An amount can change only where a new epoch begins (so also after a partial period), after the fees, and where the
-    discount ends. A new epoch is a stretch of its own even at the same amount, since its dates follow another rule.
-    Raises InvalidValue past the calendar's end.
+    An amount can change only where a new epoch begins (so also after a partial period), after the fees, where the
+    discount ends, and at the periods that `also_at` names. A new epoch is a stretch of its own even at the same amount,
+    since its dates follow another rule. Raises InvalidValue past the calendar's end.
     """
     if number_of_payments is not None and first_index >= number_of_payments:
         return ()
     breaks = {epoch.first_index for epoch in schedule.epochs}
-    changes = set(breaks)
+    changes = breaks | set(also_at)
     if fees:
         changes.add(1)
     if discount is not None and discount.duration != "forever":

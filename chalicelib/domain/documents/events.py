@@ -15,8 +15,8 @@ EVENT_TYPES: Final[frozenset[str]] = frozenset({
     "checkout.started", "checkout.completed", "checkout.expired", "invoice.issued", "invoice.paid",
     "invoice.payment_failed", "invoice.overdue",
     "subscription.created", "subscription.activated", "subscription.updated", "subscription.past_due",
-    "subscription.unpaid", "subscription.recovered", "subscription.paused", "subscription.canceled",
-    "subscription.expired",
+    "subscription.unpaid", "subscription.recovered", "subscription.paused", "subscription.resumed",
+    "subscription.canceled", "subscription.expired",
     "payment.processing", "payment.succeeded", "payment.failed", "payment.settled",
     "refund.created", "refund.succeeded", "refund.failed",
 })  # fmt: skip

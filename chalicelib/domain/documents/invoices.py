@@ -79,6 +79,8 @@ class Invoice:
     `subscription_id` and `period` are set when one subscription's period is all that it bills; otherwise
     `line_periods` tells each line's. `charge_at` is when its timer stands, the next step of its collection: a try, the
     end of its ladder, or the end of the day a sent one is due; None when nothing is to come.
+    `amount_credited` is what the subscription's credit balance took over when it was issued. `edit_number` is set where
+    it bills no period but one change of the subscription, at once.
     `consent` is what the buyer who is paying it agreed to about later charges; `stripe_customer_id` whom it is paid by;
     `also_charges` are the past-due invoices that their page said will be charged to the same method.
     `ladder` are the days of its dunning, copied when it failed first; `gives_up_at` is the last of them. `asked_at` is
@@ -104,12 +106,14 @@ class Invoice:
     due_date: date | None = None
     paid_at: datetime | None = None
     amount_paid: Money | None = None
+    amount_credited: Money | None = None
     parts: tuple[Part, ...] = ()
     charge_at: datetime | None = None
     collection_blocked: CollectionBlock | None = None
     subscription_id: str | None = None
     period: Period | None = None
     line_periods: tuple[LinePeriod, ...] = ()
+    edit_number: int | None = None
     payment_link_id: str | None = None
     checkout_id: str | None = None
     paid_with: Method | None = None
@@ -134,6 +138,16 @@ class Invoice:
         return self.amount_paid or Money.zero(self.currency)
 
     @property
+    def credited(self) -> Money:
+        """What a credit balance took over, zero included."""
+        return self.amount_credited or Money.zero(self.currency)
+
+    @property
+    def to_pay(self) -> Money:
+        """What payments have to come to."""
+        return self.totals.total - self.credited
+
+    @property
     def received(self) -> Money:
         """What arrived, refunds not taken off."""
         arrived = (part.amount for part in self.parts if part.state is PartState.PAID)
@@ -144,7 +158,7 @@ class Invoice:
         """What is still to be paid: nothing once paid or void."""
         if self.status in (InvoiceStatus.PAID, InvoiceStatus.VOID):
             return Money.zero(self.currency)
-        return self.totals.total - self.paid
+        return self.to_pay - self.paid
 
     @property
     def timezone(self) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from typing import Literal
 
@@ -53,6 +54,9 @@ class LineItem:
     A line has a `unit_amount` or, copied from a tiered price, `tiers`, never both. Its `amount` follows from those and
     the quantity and is stored nowhere, so that another quantity cannot leave an old amount behind. That a tiered line
     has no unit amount also keeps code that knows no tiers from charging one: it cannot read the line at all.
+
+    An `adjustment` settles a change in the middle of a period: an amount that may be below zero, already after discount
+    and tax, so it takes no share of either, nor of fees. `covers_from` and `covers_to` (half-open) are its time.
     """
 
     name: str
@@ -65,6 +69,9 @@ class LineItem:
     price_id: str | None = None
     product_id: str | None = None
     tiers: TierTable | None = None
+    adjustment: bool = False
+    covers_from: datetime | None = None
+    covers_to: datetime | None = None
 
     def __post_init__(self) -> None:
         pricing_of(self.unit_amount, self.tiers)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from chalicelib.domain.billing.charges import FirstPeriod, period_totals
+from chalicelib.domain.billing.coming import next_at, until_settled
 from chalicelib.domain.billing.recurrence import Recurrence
 from chalicelib.domain.billing.schedule import Period, Schedule
 from chalicelib.domain.billing.stretches import Stretch, stretches
@@ -16,7 +17,19 @@ from chalicelib.domain.documents.lines import Discount, Fee, LineItem
 from chalicelib.domain.documents.methods import StoredMethod
 from chalicelib.domain.documents.terms import ON_RECEIPT, Due
 from chalicelib.domain.machines import SUBSCRIPTION, SubscriptionAction, SubscriptionStatus
+from chalicelib.domain.money.amounts import Money
 from chalicelib.domain.totals import Totals
+
+
+@dataclass(frozen=True, slots=True)
+class PendingChange:
+    """What changes with the next period that is invoiced; None leaves a thing as it is.
+
+    A `recurrence` comes with the epoch that it needs, which stands on the schedule already.
+    """
+
+    lines: tuple[LineItem, ...] | None = None
+    recurrence: Recurrence | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +41,11 @@ class Subscription:
     `buyer` is who agreed, by the name they gave: an address proves nobody, so nothing stored of its customer is shown.
     It is None where the merchant made the subscription: then the customer is shown as the merchant keeps it.
     `due` are the terms of invoices that are sent. `charge_not_before` keeps charges one day apart after an outage.
+
+    `lines` are those of the period that was invoiced last, and of the next unless `pending` says otherwise. In a pause
+    without end `resumes_at` is None. `adjustments` settle changes within the running period on the next invoice; those
+    that were billed at once are the `adjustment_invoices`, ids of this period. `credit_balance` is used first on every
+    invoice to come. `edits` counts the changes that took effect at once.
     """
 
     id: str
@@ -62,6 +80,12 @@ class Subscription:
     ended_at: datetime | None = None
     payment_link_id: str | None = None
     checkout_id: str | None = None
+    resumes_at: datetime | None = None
+    pending: PendingChange | None = None
+    adjustments: tuple[LineItem, ...] = ()
+    adjustment_invoices: tuple[str, ...] = ()
+    credit_balance: Money | None = None
+    edits: int = 0
     metadata: Mapping[str, str] = field(default_factory=dict)
     version: int = 0
 
@@ -72,10 +96,31 @@ class Subscription:
 
     @property
     def acts_at(self) -> datetime | None:
-        """When the scheduler has something to do: a period to bill, or an end that has come. None when never again."""
-        if self.has_ended or self.status is SubscriptionStatus.PAUSED:
+        """When the scheduler has something to do: a period to bill, or an end or the end of a pause that has come.
+
+        None when never again, and in a pause without an end. A period that began before the pause is still billed.
+        """
+        if self.has_ended:
             return None
-        return self.schedule.period(self.next_index).start
+        if self.is_ending and self.current_period is not None:
+            return self.current_period.end
+        return self.resumes_at if self.sits_out else self.schedule.period(self.next_index).start
+
+    @property
+    def is_ending(self) -> bool:
+        """Whether nothing will be invoiced any more: it ends with the period that was invoiced last."""
+        return self.cancel_at_period_end or self.is_last_issued
+
+    @property
+    def sits_out(self) -> bool:
+        """Whether it is paused, and its next period is one that the pause skips."""
+        if self.status is not SubscriptionStatus.PAUSED or self.paused_at is None:
+            return False
+        return self.schedule.period(self.next_index).start > self.paused_at
+
+    def is_behind(self, now: datetime) -> bool:
+        """Whether a period has begun that the scheduler has not invoiced yet."""
+        return not self.has_ended and not self.is_ending and not self.sits_out and (self.acts_at or now) <= now
 
     @property
     def is_last_issued(self) -> bool:
@@ -97,10 +142,23 @@ class Subscription:
     @property
     def next_invoice_at(self) -> datetime | None:
         """When the next invoice is issued; None when none will be."""
-        return None if self.cancel_at_period_end or self.is_last_issued else self.acts_at
+        return next_at(self)
+
+    @property
+    def credit(self) -> Money:
+        """What later invoices have taken off first, zero included."""
+        return self.credit_balance or Money.zero(self.currency)
+
+    def with_pending_change(self) -> Subscription:
+        """As it is from the next period on."""
+        if self.pending is None:
+            return self
+        recurrence, lines = self.pending.recurrence or self.recurrence, self.pending.lines or self.lines
+        changed = tuple(replace(line, recurring=recurrence) for line in lines)
+        return replace(self, lines=changed, recurrence=recurrence, pending=None)
 
     def totals_at(self, index: int) -> Totals:
-        """The totals of the invoice of a period: what is shown beforehand, and what the scheduler then issues."""
+        """The totals of a period's invoice by these lines, without adjustments and whatever change is pending."""
         return period_totals(
             self.lines,
             currency=self.currency,
@@ -113,14 +171,17 @@ class Subscription:
 
     @property
     def stretches(self) -> tuple[Stretch, ...]:
-        """Every invoice to come, by amount; empty where a fixed term has none left."""
+        """What every invoice to come leaves to be paid, by amount; empty where a fixed term has none left."""
+        ahead, then = until_settled(self)
+        dues = {coming.period.index: coming.due for coming in ahead}
         return stretches(
-            self.schedule,
+            then.schedule,
             first_index=self.next_index,
-            number_of_payments=self.recurrence.number_of_payments,
-            discount=self.discount,
-            fees=self.fees,
-            total_at=lambda index: self.totals_at(index).total,
+            number_of_payments=then.recurrence.number_of_payments,
+            discount=then.discount,
+            fees=then.fees,
+            total_at=lambda index: dues[index] if index in dues else then.totals_at(index).total,
+            also_at=[index + 1 for index in dues],
         )
 
     def moved(self, action: SubscriptionAction) -> Subscription:

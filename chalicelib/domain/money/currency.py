@@ -83,6 +83,12 @@ def round_to_step(amount: Money) -> Money:
     return Money(divide_half_up(amount.minor, size) * size, amount.currency)
 
 
+def can_be_charged(amount: Money) -> bool:
+    """Whether an invoice may come to this: zero, which is settled without a charge, or what Stripe charges."""
+    least = minimum_charge(amount.currency) or 0
+    return amount.minor == 0 or max(1, least) <= amount.minor <= MAXIMUM_CHARGE
+
+
 def check_chargeable(amount: Money, param: str | None = None) -> None:
     """Refuse what Stripe would refuse; zero passes, because it is settled without a charge.
 

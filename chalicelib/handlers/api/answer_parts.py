@@ -174,6 +174,21 @@ class Line(TypedDict):
     recurring: Recurrence | None
 
 
+class Span(TypedDict):
+    """From `start` up to, not including, `end`."""
+
+    start: Time
+    end: Time
+
+
+class Adjustment(TypedDict):
+    """A line that settles a change within a period, after discount and tax."""
+
+    name: str
+    amount: Annotated[Minor, shown("Below zero for unused time.")]
+    covers: Span | None
+
+
 class TaxLine(TypedDict):
     """The tax of all lines with one rate."""
 

@@ -24,6 +24,7 @@ from chalicelib.domain.machines import (
 from chalicelib.domain.pricing import PriceModel
 from chalicelib.handlers.api.answer_parts import (
     AccountId,
+    Adjustment,
     AmountFee,
     AmountOffOrder,
     Attempt,
@@ -37,7 +38,6 @@ from chalicelib.handlers.api.answer_parts import (
     EventId,
     InvoiceId,
     Line,
-    LocalTime,
     Metadata,
     Minor,
     PaymentLinkId,
@@ -49,6 +49,7 @@ from chalicelib.handlers.api.answer_parts import (
     PriceId,
     ProductId,
     Recurrence,
+    Span,
     SubscriptionId,
     TaxRateId,
     Time,
@@ -57,6 +58,10 @@ from chalicelib.handlers.api.answer_parts import (
     Url,
     WholeTier,
 )
+from chalicelib.handlers.api.coming_answers import Change as Change
+from chalicelib.handlers.api.coming_answers import PendingChange as PendingChange
+from chalicelib.handlers.api.coming_answers import Preview as Preview
+from chalicelib.handlers.api.coming_answers import Upcoming as Upcoming
 from chalicelib.handlers.api.key_answers import ApiKey as ApiKey
 from chalicelib.handlers.api.key_answers import NewApiKey as NewApiKey
 from chalicelib.handlers.api.keywords import shown
@@ -234,6 +239,8 @@ class InvoiceLine(Line):
     total: Minor
     subscription: SubscriptionId | None
     period: Period | None
+    adjustment: Annotated[bool, shown("Whether it settles a change; its amount may be below zero.")]
+    covers: Annotated[Span | None, shown("The time that an adjustment is for.")]
 
 
 class InvoicePart(TypedDict):
@@ -299,8 +306,12 @@ class Subscription(Recurrence):
     next_invoice_at: Time | None
     next_amount: Annotated[Minor | None, shown("What the next invoice will come to; null when there will be none.")]
     payments_made: int
-    credit_balance: Minor
+    credit_balance: Annotated[Minor, shown("What later invoices have taken off first.")]
     cancel_at_period_end: bool
+    paused_at: Time | None
+    resumes_at: Annotated[Time | None, shown("The end of a pause; null where there is none, or no pause.")]
+    pending_change: PendingChange | None
+    adjustments: Annotated[list[Adjustment], shown("What waits for the next invoice.")]
     canceled_at: Time | None
     ended_at: Time | None
     payment_method: PaymentMethod | None
@@ -309,29 +320,11 @@ class Subscription(Recurrence):
     checkout: CheckoutId | None
 
 
-class LocalPeriod(TypedDict):
-    """The times of an invoice to come in the subscription's zone."""
+class EditPreview(Subscription):
+    """A subscription as it would be after a change, what the change comes to, and the invoices that follow."""
 
-    start: LocalTime
-    end: LocalTime
-    invoice_at: LocalTime
-
-
-class Upcoming(TypedDict):
-    """An invoice to come."""
-
-    index: int
-    start: Time
-    end: Time
-    invoice_at: Time
-    local: LocalPeriod
-    totals: Totals
-
-
-class Preview(TypedDict):
-    """Invoices to come, nearest first."""
-
-    data: list[Upcoming]
+    change: Annotated[Change | None, shown("Null where nothing changes within a period.")]
+    next_invoices: list[Upcoming]
 
 
 class ReleasedInvoices(TypedDict):

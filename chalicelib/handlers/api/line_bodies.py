@@ -146,7 +146,7 @@ class LineStart(Body):
             return None
         if value is None:
             raise wrong("missing_field", "This start needs a value.")
-        return _date_or_time(value) if kind == "on_date" else _count(value, kind)
+        return date_or_time(value) if kind == "on_date" else _count(value, kind)
 
     def to_domain(self) -> Start:
         """The start."""
@@ -169,9 +169,10 @@ def _count(value: Any, kind: str) -> int:
     return value
 
 
-def _date_or_time(value: Any) -> str:
+def date_or_time(value: Any) -> str:
+    """A day as `YYYY-MM-DD`, or a time (RFC 3339), in the years that documents are made for."""
     if not isinstance(value, str):
-        raise wrong("wrong_type", "A start on a date needs the date in a string.")
+        raise wrong("wrong_type", "A date is a string.")
     if "T" not in value:
         return plain_date(value)
     if parse_timestamp(value) is None:
@@ -199,13 +200,16 @@ def _in_these_years(value: str) -> str:
     return value
 
 
+FrequencyName = Literal[
+    "weekly", "biweekly", "monthly", "quarterly", "per_six_months", "annually",
+    "per_two_years", "per_three_years", "per_four_years", "per_five_years",
+]  # fmt: skip
+
+
 class LineRecurrence(Body):
     """How a line repeats."""
 
-    frequency: Literal[
-        "weekly", "biweekly", "monthly", "quarterly", "per_six_months", "annually",
-        "per_two_years", "per_three_years", "per_four_years", "per_five_years",
-    ]  # fmt: skip
+    frequency: FrequencyName
     term: Literal["until_canceled", "fixed"] = "until_canceled"
     number_of_payments: Annotated[int, Field(ge=1, le=_MOST_PAYMENTS)] | None = Field(
         default=None, validate_default=True

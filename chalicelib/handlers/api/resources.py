@@ -15,23 +15,20 @@ from chalicelib.domain.documents.methods import Method
 from chalicelib.domain.documents.parts import Part
 from chalicelib.domain.documents.payments import Payment
 from chalicelib.domain.documents.refunds import Refund
-from chalicelib.domain.documents.subscriptions import Subscription
 from chalicelib.domain.ids import page_token
 from chalicelib.domain.machines import CheckoutStatus, InvoiceStatus
 from chalicelib.handlers.api.shapes import (
+    covers_out,
     discount_out,
-    due_out,
     fee_out,
     line_out,
     minor,
     period_out,
-    recurrence_out,
     time_out,
     totals_out,
 )
 from chalicelib.services.links import LinkOverview
 from chalicelib.services.merchants import text_of_key
-from chalicelib.services.upcoming import Upcoming, next_totals
 
 if TYPE_CHECKING:
     from chalicelib.handlers.api import answer_parts, answers
@@ -171,7 +168,7 @@ def invoice_out(invoice: Invoice, base_url: str, now: datetime) -> answers.Invoi
         "totals": totals_out(invoice.totals),
         "amount_due": due.minor,
         "amount_paid": invoice.paid.minor,
-        "amount_credited": 0,
+        "amount_credited": invoice.credited.minor,
         "overdue": is_open and bool(due) and _is_past(invoice, now),
         "partially_paid": is_open and bool(due) and bool(invoice.paid),
         "due_date": None if invoice.due_date is None else invoice.due_date.isoformat(),
@@ -206,7 +203,9 @@ def _invoice_lines_out(invoice: Invoice) -> list[answers.InvoiceLine]:
                 **line_out(line),
                 "total": sums.total.minor,
                 "subscription": own.subscription_id if own else invoice.subscription_id,
-                "period": period_out(own.period if own else invoice.period),
+                "period": None if line.adjustment else period_out(own.period if own else invoice.period),
+                "adjustment": line.adjustment,
+                "covers": covers_out(line),
             }
         )
     return lines
@@ -225,60 +224,9 @@ def _attempts_out(parts: tuple[Part, ...]) -> list[answer_parts.Attempt]:
     ]
 
 
-def _method_out(method: Method | None) -> answer_parts.PaymentMethod | None:
+def method_out(method: Method | None) -> answer_parts.PaymentMethod | None:
+    """What is paid with."""
     return None if method is None else {"type": method.kind, "brand": method.brand, "last4": method.last4}
-
-
-def subscription_out(subscription: Subscription) -> answers.Subscription:
-    """A subscription, with what it will charge next."""
-    following = next_totals(subscription)
-    stored = subscription.method
-    return {
-        "id": subscription.id,
-        "object": "subscription",
-        "created_at": time_out(subscription.created_at),
-        "metadata": dict(subscription.metadata),
-        "status": subscription.status,
-        "customer": subscription.customer_id,
-        "currency": subscription.currency,
-        "timezone": subscription.schedule.epochs[-1].zone,
-        "lines": [{**line_out(line), "recurring": None} for line in subscription.lines],
-        **recurrence_out(subscription.recurrence),
-        "discount": discount_out(subscription.discount),
-        "fees": [fee_out(fee) for fee in subscription.fees],
-        "first_period": subscription.first_period,
-        "collection": subscription.collection,
-        "due": due_out(subscription.due),
-        "current_period": period_out(subscription.current_period),
-        "next_invoice_at": time_out(subscription.next_invoice_at),
-        "next_amount": None if following is None else following.total.minor,
-        "payments_made": subscription.payments_made,
-        "credit_balance": 0,
-        "cancel_at_period_end": subscription.cancel_at_period_end,
-        "canceled_at": time_out(subscription.canceled_at),
-        "ended_at": time_out(subscription.ended_at),
-        "payment_method": _method_out(None if stored is None else stored.method),
-        "collection_blocked": subscription.collection_blocked,
-        "payment_link": subscription.payment_link_id,
-        "checkout": subscription.checkout_id,
-    }
-
-
-def upcoming_out(upcoming: Upcoming) -> answers.Upcoming:
-    """An invoice to come, with its times as the subscription's zone shows them."""
-    period, zone = upcoming.period, ZoneInfo(upcoming.zone)
-
-    def local(at: datetime) -> str:
-        return at.astimezone(zone).isoformat(timespec="seconds")
-
-    return {
-        "index": period.index,
-        "start": time_out(period.start),
-        "end": time_out(period.end),
-        "invoice_at": time_out(period.invoice_at),
-        "local": {"start": local(period.start), "end": local(period.end), "invoice_at": local(period.invoice_at)},
-        "totals": totals_out(upcoming.totals),
-    }
 
 
 def released_out(released: Released) -> answers.ReleasedInvoices:
@@ -302,7 +250,7 @@ def payment_out(payment: Payment) -> answers.Payment:
         "settlement": _settlement_out(payment),
         "refunded": minor(payment.refunded) or 0,
         "method": None if payment.method is None else payment.method.kind,
-        "payment_method": _method_out(payment.method),
+        "payment_method": method_out(payment.method),
         "invoice": payment.invoice_id,
         "customer": payment.customer_id,
         "subscription": payment.subscription_id,

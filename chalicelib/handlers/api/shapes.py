@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, overload
@@ -137,6 +138,22 @@ def line_out(line: LineItem) -> answer_parts.Line:
         "tax_rate": None if tax is None else tax.rate_id,
         "recurring": None if line.recurring is None else recurrence_out(line.recurring),
     }
+
+
+def covers_out(line: LineItem) -> answer_parts.Span | None:
+    """The time that an adjustment is for."""
+    if line.covers_from is None or line.covers_to is None:
+        return None
+    return {"start": time_out(line.covers_from), "end": time_out(line.covers_to)}
+
+
+def adjustments_out(lines: Sequence[LineItem]) -> list[answer_parts.Adjustment]:
+    """Those of the lines that settle changes."""
+    return [
+        {"name": line.name, "amount": line.amount.minor, "covers": covers_out(line)}
+        for line in lines
+        if line.adjustment
+    ]
 
 
 def totals_out(totals: Totals) -> answer_parts.Totals:

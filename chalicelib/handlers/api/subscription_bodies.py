@@ -5,18 +5,27 @@ Imported inside API views only, as `chalicelib.handlers.api_types` explains.
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Annotated, Final, Literal
 
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
 
 from chalicelib.domain.billing.charges import FirstPeriod
+from chalicelib.domain.billing.recurrence import Frequency
 from chalicelib.domain.documents import lines as domain
 from chalicelib.domain.documents.invoices import Collection
 from chalicelib.domain.documents.terms import ON_RECEIPT, Due
 from chalicelib.domain.money.amounts import Money
-from chalicelib.handlers.api.line_bodies import LineRecurrence, OrderDiscount, PlainLines, plain_date
+from chalicelib.handlers.api.keywords import shown
+from chalicelib.handlers.api.line_bodies import (
+    FrequencyName,
+    LineRecurrence,
+    OrderDiscount,
+    PlainLines,
+    date_or_time,
+    plain_date,
+)
 from chalicelib.handlers.api_types import (
     Amount,
     Body,
@@ -29,6 +38,8 @@ from chalicelib.handlers.api_types import (
     text,
     wrong,
 )
+from chalicelib.handlers.parsing import parse_timestamp
+from chalicelib.services.editing import EditOrder
 from chalicelib.services.subscribing import NewSubscription
 
 MOST_FEES: Final = 20
@@ -141,10 +152,74 @@ class SubscriptionPreview(SubscriptionTerms):
     timezone: TimeZone | None = None
 
 
+DateOrTime = Annotated[
+    str,
+    AfterValidator(date_or_time),
+    shown("A day, from 00:00 in the subscription's zone, or a time.", examples=["2027-01-31", "2027-01-31T15:30:00Z"]),
+]
+
+
+def _moment(value: str) -> date | datetime:
+    if "T" not in value:
+        return date.fromisoformat(value)
+    at = parse_timestamp(value)
+    if at is None:
+        raise ValueError("a checked timestamp can be read")
+    return at
+
+
 class SubscriptionUpdate(Body):
-    """Changes to a subscription."""
+    """Changes to a subscription: with its next period, or now with proration by seconds.
+
+    `lines` replace the lines. With `preview` nothing is written, and the answer says what would come of it.
+    """
 
     metadata: Metadata | None = None
+    lines: PlainLines = Field(default_factory=list)
+    frequency: FrequencyName = "monthly"
+    next_invoice_on: DateOrTime = ""
+    effective: Literal["next_period", "now"] = "next_period"
+    bill_now: Annotated[bool, shown("Invoice at once what a change that is effective now costs.")] = False
+    preview: bool = False
+
+    @field_validator("bill_now")
+    @classmethod
+    def _only_now(cls, value: bool, info: ValidationInfo) -> bool:
+        if value and info.data.get("effective") == "next_period":
+            raise wrong("invalid_value", "Only what is effective now can be billed now.")
+        return value
+
+    def to_order(self, currency: str) -> EditOrder:
+        """The change, in the subscription's currency."""
+        given = self.model_fields_set
+        return EditOrder(
+            lines=tuple(line.to_domain(currency) for line in self.lines) if "lines" in given else None,
+            frequency=Frequency(self.frequency) if "frequency" in given else None,
+            next_invoice_on=_moment(self.next_invoice_on) if "next_invoice_on" in given else None,
+            now=self.effective == "now",
+            bill_now=self.bill_now,
+            metadata=(self.metadata or {}) if "metadata" in given else None,
+        )
+
+
+class PauseBody(Body):
+    """How long a subscription pauses: until a date, or, without one, until it is resumed."""
+
+    until: DateOrTime | None = None
+
+    def moment(self) -> date | datetime | None:
+        """The end of the pause."""
+        return None if self.until is None else _moment(self.until)
+
+
+class ResumeBody(Body):
+    """When a paused subscription goes on."""
+
+    next_invoice_on: DateOrTime
+
+    def moment(self) -> date | datetime:
+        """When its next period begins."""
+        return _moment(self.next_invoice_on)
 
 
 class ReleaseHeld(Body):

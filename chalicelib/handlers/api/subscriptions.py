@@ -1,4 +1,4 @@
-"""/v1/subscriptions: to make, to read, to look ahead, and to cancel."""
+"""/v1/subscriptions: to make, to read, to look ahead, to change, to pause and to cancel."""
 
 from __future__ import annotations
 
@@ -10,10 +10,13 @@ from chalicelib.domain.machines import SubscriptionStatus
 from chalicelib.handlers.api.blueprint import api
 from chalicelib.handlers.api.listing import list_answer
 from chalicelib.handlers.api.operations import Count, Filters, operation
-from chalicelib.handlers.api.resources import released_out, subscription_out, upcoming_out
+from chalicelib.handlers.api.resources import released_out
+from chalicelib.handlers.api.subscription_answers import edit_preview_out, subscription_out, upcoming_out
 from chalicelib.handlers.boundary import json_api
 from chalicelib.handlers.calls import ApiCall
 from chalicelib.handlers.parsing import json_object, optional_json_object, record_id, referred_id
+from chalicelib.services.editing import edit_subscription, preview_edit
+from chalicelib.services.pausing import pause, reactivate, resume
 from chalicelib.services.reading import read
 from chalicelib.services.subscribing import create_subscription, preview_draft
 from chalicelib.services.subscriptions import cancel, change_metadata
@@ -21,6 +24,8 @@ from chalicelib.services.upcoming import upcoming
 
 _FILTERS: Final = Filters(("customer", "payment_link"), SubscriptionStatus)
 _COUNT: Final = Count("count", least=1, most=120, default=12, words="How many invoices to come.")
+_SHOWN: Final = 12
+"""Invoices that the preview of a change shows."""
 
 if TYPE_CHECKING:
     from chalicelib.handlers.api import answers
@@ -107,17 +112,37 @@ def post_release_held(call: ApiCall) -> answers.ReleasedInvoices:
 
 @api.route("/v1/subscriptions/{subscription_id}", methods=["POST"], content_types=[])
 @json_api(api, scope="subscriptions:write")
-@operation("update_subscription", takes="subscription_bodies.SubscriptionUpdate")
-def post_subscription_changes(call: ApiCall, subscription_id: str) -> answers.Subscription:
-    """Change a subscription's metadata."""
+@operation(
+    "update_subscription",
+    takes="subscription_bodies.SubscriptionUpdate",
+    refuses=("payment_in_progress", "limit_reached"),
+)
+def post_subscription_changes(call: ApiCall, subscription_id: str) -> answers.Subscription | answers.EditPreview:
+    """Change a subscription.
+
+    Lines, frequency and date change with its next period, or now: then the unused seconds of the running period are
+    credited, as far as it was paid, and the new lines charged for them, on the next invoice or, with `bill_now`, on
+    one of its own. What is credited on balance is used first on later invoices. Another frequency or date that is
+    effective now ends the period, and the next begins. With `preview` nothing is written.
+    """
     from chalicelib.handlers.api.subscription_bodies import SubscriptionUpdate
     from chalicelib.handlers.api_types import read_body
 
     wanted = _id(subscription_id)
     body = read_body(SubscriptionUpdate, json_object(call.raw_body, call.content_type))
-    if "metadata" not in body.model_fields_set:
-        return subscription_out(read(call.ports, call.merchant_id, Subscription, wanted))
-    metadata = body.metadata or {}
+    before = read(call.ports, call.merchant_id, Subscription, wanted)
+    order = body.to_order(before.currency)
+    if body.preview:
+        return edit_preview_out(preview_edit(call.ports, call.merchant_id, wanted, order), _SHOWN)
+    if order.changes_billing:
+        return call.once(
+            Subscription,
+            subscription_out,
+            lambda: edit_subscription(call.ports, call.merchant_id, wanted, order, actor=call.actor),
+        )
+    metadata = order.metadata
+    if metadata is None:
+        return subscription_out(before)
     return call.once(
         Subscription,
         subscription_out,
@@ -180,4 +205,56 @@ def cancel_subscription(call: ApiCall, subscription_id: str) -> answers.Subscrip
         Subscription,
         subscription_out,
         lambda: cancel(call.ports, call.merchant_id, wanted, at=body.at, actor=call.actor),
+    )
+
+
+@api.route("/v1/subscriptions/{subscription_id}/reactivate", methods=["POST"], content_types=[])
+@json_api(api, scope="subscriptions:write")
+@operation("reactivate_subscription", takes="bodies.NothingBody", body_optional=True)
+def reactivate_subscription(call: ApiCall, subscription_id: str) -> answers.Subscription:
+    """Keep a subscription that was to end with its period."""
+    from chalicelib.handlers.api.bodies import NothingBody
+    from chalicelib.handlers.api_types import read_body
+
+    read_body(NothingBody, optional_json_object(call.raw_body, call.content_type))
+    wanted = _id(subscription_id)
+    return call.once(
+        Subscription, subscription_out, lambda: reactivate(call.ports, call.merchant_id, wanted, actor=call.actor)
+    )
+
+
+@api.route("/v1/subscriptions/{subscription_id}/pause", methods=["POST"], content_types=[])
+@json_api(api, scope="subscriptions:write")
+@operation("pause_subscription", takes="subscription_bodies.PauseBody", body_optional=True)
+def pause_subscription(call: ApiCall, subscription_id: str) -> answers.Subscription:
+    """Pause a subscription.
+
+    The dates until `until` are skipped, and its rhythm goes on as it was; without a date until it is resumed.
+    """
+    from chalicelib.handlers.api.subscription_bodies import PauseBody
+    from chalicelib.handlers.api_types import read_body
+
+    body = read_body(PauseBody, optional_json_object(call.raw_body, call.content_type))
+    wanted, until = _id(subscription_id), body.moment()
+    return call.once(
+        Subscription,
+        subscription_out,
+        lambda: pause(call.ports, call.merchant_id, wanted, until=until, actor=call.actor),
+    )
+
+
+@api.route("/v1/subscriptions/{subscription_id}/resume", methods=["POST"], content_types=[])
+@json_api(api, scope="subscriptions:write")
+@operation("resume_subscription", takes="subscription_bodies.ResumeBody", refuses=("payment_in_progress",))
+def resume_subscription(call: ApiCall, subscription_id: str) -> answers.Subscription:
+    """Go on with a paused subscription: its next period begins on a date, today or later."""
+    from chalicelib.handlers.api.subscription_bodies import ResumeBody
+    from chalicelib.handlers.api_types import read_body
+
+    body = read_body(ResumeBody, json_object(call.raw_body, call.content_type))
+    wanted, on = _id(subscription_id), body.moment()
+    return call.once(
+        Subscription,
+        subscription_out,
+        lambda: resume(call.ports, call.merchant_id, wanted, next_invoice_on=on, actor=call.actor),
     )

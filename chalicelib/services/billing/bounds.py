@@ -68,6 +68,8 @@ class Count:
 
 def weight_of(subscription: Subscription) -> int:
     """The most bytes that its lines can have in one transaction: on it, and with their sums on its invoice."""
-    texts = sum(len(line.name) + len(line.description or "") for line in subscription.lines)
-    tiers = sum(len(line.tiers.tiers) for line in subscription.lines if line.tiers is not None)
-    return 2 * (4 * texts + 700 * len(subscription.lines) + 100 * tiers)
+    pending = None if subscription.pending is None else subscription.pending.lines
+    lines = (*subscription.lines, *subscription.adjustments, *(pending or ()))
+    texts = sum(len(line.name) + len(line.description or "") for line in lines)
+    tiers = sum(len(line.tiers.tiers) for line in lines if line.tiers is not None)
+    return 2 * (4 * texts + 700 * len(lines) + 100 * tiers)

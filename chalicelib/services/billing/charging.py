@@ -21,9 +21,9 @@ from chalicelib.domain.documents.parts import AttemptOutcome, Part
 from chalicelib.domain.documents.subscriptions import Subscription
 from chalicelib.domain.documents.timers import Timer
 from chalicelib.domain.machines import InvoiceStatus, PartState, SubscriptionStatus
-from chalicelib.services.billing.issuing import collection_timer
 from chalicelib.services.billing.known import Known, read_for
 from chalicelib.services.billing.ladder import fallen_behind, timers_moved, wants_try
+from chalicelib.services.billing.making import collection_timer
 from chalicelib.services.billing.outcomes import apply_intent, refuse_try
 from chalicelib.services.billing.parking import leave_parked
 from chalicelib.services.facts import happened

@@ -16,39 +16,23 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
-from chalicelib.domain.billing.charges import discount_at, fees_at, period_lines
-from chalicelib.domain.billing.wallclock import midnight, to_instant
+from chalicelib.domain.billing.coming import MOST_UNTRIED, end_of_pause, next_invoice
 from chalicelib.domain.documents.customers import Customer
-from chalicelib.domain.documents.invoices import (
-    Collection,
-    CollectionBlock,
-    Invoice,
-    Party,
-    Snapshot,
-    Source,
-)
+from chalicelib.domain.documents.invoices import Collection, CollectionBlock
 from chalicelib.domain.documents.mails import MailKind
 from chalicelib.domain.documents.merchants import INVOICE_SERIES, Merchant, NumberSeries, series_id
-from chalicelib.domain.documents.parts import Part
 from chalicelib.domain.documents.subscriptions import Subscription
 from chalicelib.domain.documents.timers import Timer, TimerKind
-from chalicelib.domain.ids import derived_id
-from chalicelib.domain.machines import InvoiceStatus, SubscriptionAction, SubscriptionStatus
-from chalicelib.domain.numbering import format_number
+from chalicelib.domain.machines import SUBSCRIPTION, InvoiceStatus, SubscriptionAction, SubscriptionStatus
 from chalicelib.services.billing.bounds import HEAVIEST, USUAL, Bounds, Count, weight_of
+from chalicelib.services.billing.making import period_invoice, told_and_collected
 from chalicelib.services.billing.parking import park
-from chalicelib.services.billing.sending import day_due, mail_with
-from chalicelib.services.checkouts.booking import seller_of
-from chalicelib.services.facts import happened
+from chalicelib.services.facts import changed, happened
 from chalicelib.services.ports import MAX_WRITES, DropTimer, Insert, Ports, SetTimer, Update, Write
 from chalicelib.services.saving import commit, until_won_from, written
 from chalicelib.services.telling import mails_about, told
 
 MOST_TOGETHER: Final = 19
-TOO_LATE: Final = timedelta(days=7)
-"""An invoice issued later than this after its time waits for a person instead of being charged."""
-MOST_UNTRIED: Final = 3
-"""Invoices issued for a subscription that is unpaid before it is paused."""
 CHARGES_APART: Final = timedelta(days=1)
 MOST_PERIODS: Final = 120
 """Periods issued for one message before the rest is left to the next: two years of weeks, and a bound on a worker."""
@@ -78,12 +62,16 @@ class _Known:
 
 @dataclass(frozen=True, slots=True)
 class _Step:
-    """One subscription's share of a transaction: what it is after it, and the timer that it makes stale."""
+    """One subscription's share of a transaction: what it is after it, and the timer that it makes stale.
+
+    What is neither `issued` nor `ended` went on after a pause.
+    """
 
     writes: tuple[Write, ...]
     after: Subscription
     stale: Timer | None
     issued: bool
+    ended: bool = True
     charged: bool = False
     held: bool = False
 
@@ -134,7 +122,7 @@ def issue_due(
         if not done.steps:
             break
         invoices += sum(step.issued for step in done.steps)
-        ended += sum(not step.issued for step in done.steps)
+        ended += sum(step.ended and not step.issued for step in done.steps)
         held += sum(step.held for step in done.steps)
         _drop(ports, done.stale)
         gone |= {step.stale.key for step in done.steps if step.stale is not None}
@@ -156,6 +144,18 @@ def billing_timer(subscription: Subscription) -> Timer | None:
         subscription.timer_at,
         customer_id=subscription.customer_id,
     )
+
+
+def moved_timer(before: Subscription, after: Subscription) -> tuple[Subscription, list[Write]]:
+    """A changed subscription with its timer where it has something to do now, and the writes that move the timer."""
+    if before.timer_at is not None or before.acts_at != after.acts_at:
+        # One whose last payment is owed has no timer, and nothing that the clock could do.
+        after = replace(after, timer_at=after.acts_at)
+    old, new = billing_timer(before), billing_timer(after)
+    if old == new:
+        return after, []
+    drops: list[Write] = [] if old is None else [DropTimer(old)]
+    return after, drops if new is None else [*drops, SetTimer(new)]
 
 
 def _is_stale(timer: Timer, known: _Known) -> bool:
@@ -201,9 +201,10 @@ def _one_transaction(ports: Ports, merchant_id: str, known: _Known, bounds: Boun
     for subscription in known.subscriptions.values():
         if subscription is None or not _is_due(subscription, merchant_id, now):
             continue
-        ends = subscription.cancel_at_period_end or subscription.is_last_issued
-        if ends:
+        if subscription.is_ending:
             step = _end(ports, known.customers.get(subscription.customer_id), subscription, now)
+        elif subscription.sits_out:
+            step = _resume(ports, subscription, now)
         else:
             customer = known.customers[subscription.customer_id]
             step = _issue(ports, known.merchant, customer, subscription, taken + 1, now)
@@ -216,7 +217,7 @@ def _one_transaction(ports: Ports, merchant_id: str, known: _Known, bounds: Boun
         if too_much is not None:
             break
         count = counted
-        taken += 0 if ends else 1
+        taken += 1 if step.issued else 0
         steps.append(step)
         writes += step.writes
     if not steps:
@@ -254,7 +255,7 @@ def _end(ports: Ports, customer: Customer | None, subscription: Subscription, no
     if subscription.cancel_at_period_end:
         ended = replace(subscription.moved(SubscriptionAction.CANCEL), canceled_at=now, ended_at=now, timer_at=None)
         kind = "subscription.canceled"
-    elif not subscription.is_paid_up or subscription.status is not SubscriptionStatus.ACTIVE:
+    elif not subscription.is_paid_up or not SUBSCRIPTION.can(subscription.status, SubscriptionAction.EXPIRE):
         # It ends when its last payment is made; until then there is nothing that the clock could do.
         waiting = replace(subscription, timer_at=None)
         return _Step((Update(waiting),), waiting, stale, issued=False)
@@ -266,14 +267,26 @@ def _end(ports: Ports, customer: Customer | None, subscription: Subscription, no
     return _Step((Update(ended), event, *told(mails)), ended, stale, issued=False)
 
 
+def _resume(ports: Ports, subscription: Subscription, now: datetime) -> _Step:
+    """The end of a pause that was given one."""
+    resumed = end_of_pause(subscription)
+    resumed = replace(resumed, timer_at=resumed.acts_at)
+    event = changed(ports.ids, "subscription.resumed", subscription, resumed, now=now, actor=ACTOR)
+    following, stale = billing_timer(resumed), billing_timer(subscription)
+    timers = [] if following is None else [SetTimer(following)]
+    if stale == following:
+        stale = None
+    return _Step((Update(resumed), event, *timers), resumed, stale, issued=False, ended=False)
+
+
 def _issue(
     ports: Ports, merchant: Merchant, customer: Customer, subscription: Subscription, counter: int, now: datetime
 ) -> _Step:
-    invoice = _invoice(ports, merchant, customer, subscription, counter, now)
-    begun = subscription
+    coming = next_invoice(subscription)
+    invoice = period_invoice(ports, merchant, customer, subscription, coming, counter, now)
+    moved = coming.after
     if subscription.status is SubscriptionStatus.SCHEDULED:
-        begun = subscription.moved(SubscriptionAction.ACTIVATE)
-    moved = replace(begun, next_index=subscription.next_index + 1)
+        moved = moved.moved(SubscriptionAction.ACTIVATE)
     if invoice.charge_at is not None and invoice.collection is Collection.AUTOMATIC:
         moved = replace(moved, charge_not_before=invoice.charge_at + CHARGES_APART)
     if invoice.status is InvoiceStatus.PAID:
@@ -282,22 +295,18 @@ def _issue(
         moved = _untried(moved, invoice.id, now)
     moved = replace(moved, timer_at=moved.acts_at)
     writes: list[Write] = [Insert(invoice), Update(moved)]
-    writes.append(happened(ports.ids, "invoice.issued", invoice, now=now, actor=ACTOR))
-    if invoice.status is InvoiceStatus.PAID:
-        writes.append(happened(ports.ids, "invoice.paid", invoice, now=now, actor=ACTOR))
-    if begun.status is not subscription.status:
+    writes += told_and_collected(ports, invoice, customer, ACTOR, now)
+    if subscription.pending is not None:
+        writes.append(changed(ports.ids, "subscription.updated", subscription, moved, now=now, actor=ACTOR))
+    if subscription.status is SubscriptionStatus.SCHEDULED:
         before = {"status": str(subscription.status)}
         writes.append(happened(ports.ids, "subscription.activated", moved, now=now, actor=ACTOR, previous=before))
-    if moved.status is SubscriptionStatus.PAUSED:
-        before = {"status": str(begun.status)}
+    if moved.status is SubscriptionStatus.PAUSED and subscription.status is not SubscriptionStatus.PAUSED:
+        before = {"status": str(subscription.status)}
         writes.append(happened(ports.ids, "subscription.paused", moved, now=now, actor=ACTOR, previous=before))
     following = billing_timer(moved)
     if following is not None:
         writes.append(SetTimer(following))
-    if invoice.collection is Collection.SEND and invoice.status is InvoiceStatus.OPEN:
-        writes += mail_with(invoice, customer, now)
-    if invoice.charge_at is not None:
-        writes.append(SetTimer(collection_timer(invoice, invoice.charge_at)))
     stale = billing_timer(subscription)
     # Two timers of one time are one row, and the new one is to stand.
     return _Step(
@@ -320,78 +329,3 @@ def _untried(subscription: Subscription, invoice_id: str, now: datetime) -> Subs
     if owing.untried < MOST_UNTRIED or owing.is_last_issued:
         return owing
     return replace(owing.moved(SubscriptionAction.PAUSE), paused_at=now)
-
-
-def collection_timer(invoice: Invoice, due: datetime) -> Timer:
-    """Where an invoice's timer stands for a step of its collection, with the ids that the step will need."""
-    return Timer(
-        TimerKind.CHARGE_INVOICE,
-        invoice.id,
-        invoice.merchant_id,
-        due,
-        subscription_id=invoice.subscription_id,
-        customer_id=invoice.customer_id,
-    )
-
-
-def _invoice(
-    ports: Ports, merchant: Merchant, customer: Customer, subscription: Subscription, counter: int, now: datetime
-) -> Invoice:
-    index = subscription.next_index
-    period = subscription.schedule.period(index)
-    totals = subscription.totals_at(index)
-    blocked = _block(merchant, subscription, period.invoice_at, now)
-    automatic = subscription.collection is Collection.AUTOMATIC
-    charged = automatic and blocked is None and bool(totals.total)
-    charge_at = max(now, subscription.charge_not_before or now) if charged else None
-    due_date = day_due(merchant, subscription, period.invoice_at, now)
-    if not automatic and totals.total:
-        charge_at = to_instant(midnight(due_date + timedelta(days=1)), merchant.timezone)
-    issued = Invoice(
-        id=derived_id("inv", period.invoice_at, f"{subscription.id}#{index}"),
-        merchant_id=subscription.merchant_id,
-        secret=ports.ids.secret(),
-        customer_id=subscription.customer_id,
-        currency=subscription.currency,
-        lines=period_lines(subscription.lines, subscription.schedule, index, subscription.first_period),
-        totals=totals,
-        source=Source.SUBSCRIPTION,
-        collection=subscription.collection,
-        created_at=period.invoice_at,
-        status=InvoiceStatus.OPEN,
-        discount=discount_at(subscription.discount, index),
-        fees=fees_at(subscription.fees, index),
-        number=format_number(merchant.invoice_prefix, counter),
-        snapshot=Snapshot(
-            seller_of(merchant),
-            subscription.buyer or Party(customer.name or customer.email, customer.email, tax_id=customer.tax_id),
-            merchant.timezone,
-        ),
-        issued_at=now,
-        due_date=due_date,
-        parts=(Part(1, totals.total),) if totals.total else (),
-        charge_at=charge_at,
-        collection_blocked=blocked if totals.total else None,
-        subscription_id=subscription.id,
-        period=period,
-        payment_link_id=subscription.payment_link_id,
-    )
-    if totals.total:
-        return issued
-    return replace(issued, status=InvoiceStatus.PAID, paid_at=now)
-
-
-def _block(
-    merchant: Merchant, subscription: Subscription, planned_at: datetime, now: datetime
-) -> CollectionBlock | None:
-    if subscription.collection is not Collection.AUTOMATIC:
-        return None
-    if subscription.method is None:
-        return CollectionBlock.NO_PAYMENT_METHOD
-    if subscription.status is SubscriptionStatus.UNPAID:
-        return CollectionBlock.UNPAID
-    if not merchant.can_transact:
-        return CollectionBlock.DISCONNECTED
-    if now - planned_at > TOO_LATE:
-        return CollectionBlock.HELD
-    return None

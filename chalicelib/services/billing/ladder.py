@@ -16,7 +16,8 @@ from chalicelib.domain.documents.methods import StoredMethod
 from chalicelib.domain.documents.parts import Attempt, AttemptOutcome, Part
 from chalicelib.domain.documents.subscriptions import Subscription
 from chalicelib.domain.machines import SUBSCRIPTION, InvoiceStatus, PartState, SubscriptionAction, SubscriptionStatus
-from chalicelib.services.billing.issuing import billing_timer, collection_timer
+from chalicelib.services.billing.issuing import billing_timer
+from chalicelib.services.billing.making import collection_timer
 from chalicelib.services.facts import happened
 from chalicelib.services.ports import Decline, DropTimer, Ids, Ports, SetTimer, Update, Write
 from chalicelib.services.telling import mails_about, told
@@ -151,7 +152,7 @@ def fallen_behind(
     if owing == subscription:
         return []
     timer = billing_timer(subscription)
-    if timer is not None and owing.timer_at is None:
+    if timer is not None and owing.timer_at != subscription.timer_at:
         writes.append(DropTimer(timer))
     return [Update(owing), *writes]
 
@@ -163,7 +164,9 @@ def _moved(
     if moved.status is SubscriptionStatus.UNPAID:
         moved = replace(moved, untried=0)
     if moved.status is SubscriptionStatus.PAUSED:
-        moved = replace(moved, paused_at=now, timer_at=None)
+        paused = replace(moved, paused_at=now)
+        # A period that began before this is still billed.
+        moved = replace(paused, timer_at=paused.acts_at)
     if moved.status is SubscriptionStatus.CANCELED:
         moved = replace(moved, canceled_at=now, ended_at=now, timer_at=None, paused_at=None, cancel_reason="unpaid")
     previous = {"status": str(subscription.status)}

@@ -161,6 +161,8 @@ def _book(
     writes += settled_event(ports.ids, payment, now=now, actor=actor)
     if subscription is not None:
         kept = _with_new_method(subscription, invoice, intent)
+        if invoice.edit_number is None:
+            kept = replace(kept, payments_made=kept.payments_made + 1)
         writes += _paid_up(ports, kept, invoice.id, actor, now)
         if kept.method is not subscription.method:
             writes += asked_for(past_due_of(ports, kept, invoice.also_charges), now)
@@ -189,7 +191,7 @@ def _recovers(subscription: Subscription, invoice_id: str) -> bool:
 
 def _paid_up(ports: Ports, subscription: Subscription, invoice_id: str, actor: str, now: datetime) -> list[Write]:
     still_owed = tuple(each for each in subscription.past_due_invoices if each != invoice_id)
-    paid = replace(subscription, payments_made=subscription.payments_made + 1, past_due_invoices=still_owed)
+    paid = replace(subscription, past_due_invoices=still_owed)
     if _recovers(subscription, invoice_id):
         paid = replace(paid.moved(SubscriptionAction.RECOVER), untried=0)
     writes: list[Write] = []

@@ -43,13 +43,15 @@ def sums_of(lines: Sequence[LineItem], currency: str, discount: Discount | None,
     amounts = [_amount(line) for line in lines]
     taken = [_taken(amount, line.discount) for amount, line in zip(amounts, lines, strict=True)]
     nets = [amount - off for amount, off in zip(amounts, taken, strict=True)]
-    order = _taken(sum(nets), discount)
-    remaining = sum(nets) - order
+    # What settles a change stands beside discounts and fees, and neither counts it nor is spread over it.
+    counted = [0 if line.adjustment else net for net, line in zip(nets, lines, strict=True)]
+    order = _taken(sum(counted), discount)
+    remaining = sum(counted) - order
     charged = [_fee(remaining, fee) for fee in fees]
-    left = [net - share for net, share in zip(nets, _shares(order, nets, lines), strict=True)]
+    left = [net - share for net, share in zip(nets, _shares(order, counted, lines), strict=True)]
     if remaining > 0:
         for fee in charged:
-            left = [base + share for base, share in zip(left, _shares(fee, nets, lines), strict=True)]
+            left = [base + share for base, share in zip(left, _shares(fee, counted, lines), strict=True)]
     inside = outside = 0
     totals = []
     for base, line in zip(left, lines, strict=True):
@@ -111,7 +113,7 @@ def _shares(amount: int, nets: Sequence[int], lines: Sequence[LineItem]) -> list
     """Largest remainder: whole units first, then one each to the largest fractions, ties to weight and place."""
     weights = [max(0, net) for net in nets]
     if not any(weights):
-        weights = [line.quantity for line in lines]
+        weights = [0 if line.adjustment else line.quantity for line in lines]
     whole = sum(weights)
     if not whole:
         return [0 for _ in lines]

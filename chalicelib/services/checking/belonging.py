@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from chalicelib.domain.documents.catalogue import Price, Product
 from chalicelib.domain.documents.checkouts import Checkout
 from chalicelib.domain.documents.customers import Customer, CustomerByEmail
+from chalicelib.domain.documents.edits import SubscriptionEdit
 from chalicelib.domain.documents.invoices import Invoice
 from chalicelib.domain.documents.links import PaymentLink
 from chalicelib.domain.documents.mails import Mail
@@ -59,6 +60,9 @@ def _references(record: Record) -> set[str]:
             found |= {intent_owner_id(part.intent_id) for part in record.parts if part.intent_id is not None}
         case Subscription():
             found = {record.customer_id, record.payment_link_id, record.checkout_id, *record.past_due_invoices}
+            found |= set(record.adjustment_invoices)
+        case SubscriptionEdit():
+            found = {record.subscription_id, record.invoice_id}
         case Payment():
             found = {record.invoice_id, record.customer_id, record.subscription_id, record.payment_link_id}
             found.add(intent_owner_id(record.intent_id))

@@ -34,9 +34,16 @@ def period_start(epochs: Sequence[Epoch], index: int) -> datetime:
 
 def period_end(epochs: Sequence[Epoch], index: int) -> datetime:
     """When it ends: where its own rhythm goes on, or earlier where the next epoch cuts it short."""
-    end = _start(_epoch_of(epochs, index), index + 1)
     following = [epoch.starts_at for epoch in epochs if epoch.first_index == index + 1]
-    return min([end, *following])
+    return min([invoiced_end(epochs, index), *following])
+
+
+def invoiced_end(epochs: Sequence[Epoch], index: int) -> datetime:
+    """When it was to end as it was invoiced, as the epoch that came after it wrote down."""
+    following = [epoch for epoch in epochs if epoch.first_index == index + 1]
+    recorded = [epoch.previous_end for epoch in following if epoch.previous_end is not None]
+    rhythm = _start(_epoch_of(epochs, index), index + 1)
+    return recorded[0] if recorded else min([rhythm, *(epoch.starts_at for epoch in following)])
 
 
 def _epoch_of(epochs: Sequence[Epoch], index: int) -> Epoch:

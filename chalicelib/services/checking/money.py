@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 
 from chalicelib.domain.documents.checkouts import Checkout
 from chalicelib.domain.documents.invoices import Invoice
@@ -70,8 +71,8 @@ def no_more_is_held_than_owed(books: Books) -> Iterator[Finding]:
     """I1: held, processing and paid parts are never above the total, and a part is paid by one intent."""
     for owner in books.payables():
         live = [part.amount.minor for part in owner.parts if part.state is not PartState.RELEASED]
-        if sum(live) > owner.totals.total.minor:
-            yield Violation("I1", owner.id, f"its parts make {sum(live)}, its total is {owner.totals.total.minor}")
+        if sum(live) > _to_pay(owner):
+            yield Violation("I1", owner.id, f"its parts make {sum(live)}, its total is {_to_pay(owner)}")
         numbers = [part.number for part in owner.parts]
         if numbers != list(range(1, len(numbers) + 1)):
             yield Violation("I1", owner.id, f"its parts are numbered {numbers}")
@@ -120,9 +121,9 @@ def _paid(books: Books, invoice: Invoice) -> Iterator[Finding]:
     parts = sum(part.amount.minor for part in invoice.parts if part.state is PartState.PAID)
     if gross != parts:
         yield Violation("I2", invoice.id, f"payments of {gross} arrived, parts of {parts} are paid")
-    covered = gross >= invoice.totals.total.minor
+    covered = gross >= _to_pay(invoice)
     if invoice.status in (InvoiceStatus.OPEN, InvoiceStatus.PAID) and covered != (invoice.status is InvoiceStatus.PAID):
-        yield Violation("I2", invoice.id, f"it is {invoice.status}, {gross} of {invoice.totals.total.minor} arrived")
+        yield Violation("I2", invoice.id, f"it is {invoice.status}, {gross} of {_to_pay(invoice)} arrived")
 
 
 def _counts_of_links(books: Books) -> Iterator[Finding]:
@@ -139,12 +140,19 @@ def _counts_of_links(books: Books) -> Iterator[Finding]:
 
 
 def amounts_asked_for_are_owed(books: Books) -> Iterator[Finding]:
-    """I13: what a document's one part asks for is the document's total; it comes from nowhere else."""
+    """I13: what a document's one part asks for is its total less what is credited; it comes from nowhere else."""
     for owner in books.payables():
-        if len(owner.parts) == 1 and owner.parts[0].amount != owner.totals.total:
+        owed = replace(owner.totals.total, minor=_to_pay(owner))
+        if len(owner.parts) == 1 and owner.parts[0].amount != owed:
             yield Violation("I13", owner.id, _asked(owner))
+
+
+def _to_pay(owner: Payable) -> int:
+    """What payments have to come to: the total, less what a credit balance took over."""
+    credited = owner.amount_credited if isinstance(owner, Invoice) else None
+    return owner.totals.total.minor - (0 if credited is None else credited.minor)
 
 
 def _asked(owner: Payable) -> str:
     amount = owner.parts[0].amount
-    return f"its part asks for {amount.minor} {amount.currency}, its total is {owner.totals.total.minor}"
+    return f"its part asks for {amount.minor} {amount.currency}, its total is {_to_pay(owner)}"

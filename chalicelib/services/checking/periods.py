@@ -14,7 +14,7 @@ from chalicelib.domain.documents.subscriptions import Subscription
 from chalicelib.domain.documents.timers import Timer, TimerKind
 from chalicelib.domain.machines import InvoiceStatus, SubscriptionStatus
 from chalicelib.services.checking.books import Billed, Books
-from chalicelib.services.checking.calendar import period_end, period_start
+from chalicelib.services.checking.calendar import invoiced_end, period_end, period_start
 from chalicelib.services.checking.report import Finding, Violation
 
 _CROCKFORD: Final = {letter: value for value, letter in enumerate("0123456789ABCDEFGHJKMNPQRSTVWXYZ")}
@@ -43,6 +43,13 @@ def _of_one(subscription: Subscription, billed: Sequence[Billed]) -> Iterator[Fi
             yield Violation("I4", subscription.id, message)
         for each in found:
             yield from _in_place(subscription, each)
+    for epoch in subscription.schedule.epochs[1:]:
+        before = period_end(subscription.schedule.epochs, epoch.first_index - 1)
+        if epoch.starts_at < before or (epoch.starts_at > before and epoch.previous_end is None):
+            message = (
+                f"period {epoch.first_index} begins at {_at(epoch.starts_at)}, the one before ends at {_at(before)}"
+            )
+            yield Violation("I4", subscription.id, message)
     lost = sorted(set(range(subscription.next_index)) - by_index.keys())
     if lost:
         yield Violation("I5", subscription.id, f"periods without an invoice: {lost[:10]}")
@@ -53,7 +60,7 @@ def _of_one(subscription: Subscription, billed: Sequence[Billed]) -> Iterator[Fi
 
 def _in_place(subscription: Subscription, each: Billed) -> Iterator[Finding]:
     epochs, index = subscription.schedule.epochs, each.period.index
-    right = Period(index, period_start(epochs, index), period_end(epochs, index))
+    right = Period(index, period_start(epochs, index), invoiced_end(epochs, index))
     if each.period != right:
         message = f"period {index} is {_span(each.period)}, its epoch makes it {_span(right)}"
         yield Violation("I4", each.invoice.id, message)
@@ -86,13 +93,20 @@ def _derived(subscription_id: str, period: Period) -> str:
 def what_is_due_will_be_billed(books: Books) -> Iterator[Finding]:
     """I5: a subscription that has something to do has its timer at the time of it."""
     for subscription in books.all(Subscription):
-        if subscription.status in _ENDED or subscription.status is SubscriptionStatus.PAUSED:
+        if subscription.status in _ENDED:
+            continue
+        if (subscription.paused_at is not None) != (subscription.status is SubscriptionStatus.PAUSED):
+            since = subscription.paused_at
+            yield Violation("I4", subscription.id, f"it is {subscription.status}, paused since {since}")
             continue
         term = subscription.recurrence.number_of_payments
         last_was_issued = term is not None and subscription.next_index >= term
-        due = period_start(subscription.schedule.epochs, subscription.next_index)
+        due = _next_thing(subscription, last_was_issued)
         timer_at = subscription.timer_at
-        if timer_at is None:
+        if due is None:
+            if timer_at is not None:
+                yield Violation("I5", subscription.id, f"its timer is at {_at(timer_at)} in a pause without an end")
+        elif timer_at is None:
             # A fixed term whose last payment is owed ends when that is paid, and not by date. An invoice that was sent,
             # or that nobody has stored a method for, is owed without any charge having failed.
             billed = books.billed_of.get(subscription.id, ())
@@ -106,11 +120,24 @@ def what_is_due_will_be_billed(books: Books) -> Iterator[Finding]:
             yield Violation("I5", subscription.id, f"its timer at {_at(timer_at)} does not stand")
 
 
+def _next_thing(subscription: Subscription, last_was_issued: bool) -> datetime | None:
+    """When the clock has something to do for it: an end, the end of a pause, or a period; None while it only waits."""
+    epochs, index = subscription.schedule.epochs, subscription.next_index
+    if (subscription.cancel_at_period_end or last_was_issued) and index > 0:
+        return period_end(epochs, index - 1)
+    begins = period_start(epochs, index)
+    if subscription.paused_at is not None and begins > subscription.paused_at:
+        return subscription.resumes_at
+    return begins
+
+
 def past_due_is_what_is_owed(books: Books) -> Iterator[Finding]:
     """I4: the invoices that a subscription counts as past due are open ones of its own."""
     for subscription in books.all(Subscription):
-        own = {each.invoice.id: each.invoice for each in books.billed_of.get(subscription.id, ())}
+        own = {each.invoice.id for each in books.billed_of.get(subscription.id, ())}
         for invoice_id in subscription.past_due_invoices:
-            invoice: Invoice | None = own.get(invoice_id)
-            if invoice is None or invoice.status != "open":
+            invoice = books.find(Invoice, invoice_id)
+            # What bills a change alone has no period.
+            theirs = invoice is not None and (invoice.id in own or invoice.subscription_id == subscription.id)
+            if invoice is None or not theirs or invoice.status != "open":
                 yield Violation("I4", subscription.id, f"{invoice_id} is past due, yet no open invoice of its")

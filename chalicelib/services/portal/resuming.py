@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from chalicelib.domain.documents.subscriptions import Subscription
 from chalicelib.domain.errors import StateConflict
+from chalicelib.services.billing.issuing import moved_timer
 from chalicelib.services.facts import happened
 from chalicelib.services.ports import Ports, Update
 from chalicelib.services.saving import commit, until_won, written
@@ -27,10 +28,10 @@ def reactivate(ports: Ports, merchant_id: str, subscription_id: str, *, actor: s
             return subscription
         if ends_at(subscription, now) <= now:
             raise StateConflict("The period at whose end this subscription was cancelled is over.")
-        kept = replace(subscription, cancel_at_period_end=False, cancel_reason=None)
+        kept, timers = moved_timer(subscription, replace(subscription, cancel_at_period_end=False, cancel_reason=None))
         previous = {"cancel_at_period_end": True}
         event = happened(ports.ids, "subscription.updated", kept, now=now, actor=actor, previous=previous)
-        commit(ports, [Update(kept), event])
+        commit(ports, [Update(kept), event, *timers])
         return written(kept)
 
     return until_won(ports, attempt)

@@ -123,7 +123,10 @@ class TaxRow:
 
 @dataclass(frozen=True, slots=True)
 class TotalsView:
-    """The rows below the lines: subtotal - discounts + fees + exclusive taxes + rounding = total."""
+    """The rows below the lines: subtotal - discounts + fees + exclusive taxes + rounding = total.
+
+    `credited` is what a credit from before takes off the total, positive; None where there is none.
+    """
 
     subtotal: Money
     total: Money
@@ -131,6 +134,7 @@ class TotalsView:
     fees: tuple[FeeRow, ...] = ()
     taxes: tuple[TaxRow, ...] = ()
     rounding: Money | None = None
+    credited: Money | None = None
 
 
 @dataclass(frozen=True, slots=True)

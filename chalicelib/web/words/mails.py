@@ -150,6 +150,9 @@ def totals_rows(totals: TotalsView, locale: str = "en") -> tuple[tuple[str, str,
     if rows:
         rows.insert(0, ("Subtotal", format_money(totals.subtotal, locale), False))
     rows.append((f"Total ({totals.total.currency.upper()})", format_money(totals.total, locale), True))
+    if totals.credited:
+        rows.append(("Credit", format_money(-totals.credited, locale), False))
+        rows.append(("After credit", format_money(totals.total - totals.credited, locale), True))
     rows.extend(
         (tax_label(tax, locale), format_money(tax.amount, locale), False) for tax in totals.taxes if tax.inclusive
     )

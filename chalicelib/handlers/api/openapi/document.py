@@ -132,7 +132,8 @@ def _operation(
 
 
 def _answer_example(schema: dict[str, Any]) -> Any:
-    name = schema["$ref"].removeprefix(PREFIX)
+    # Of several answers the first is the one that usually comes.
+    name = schema.get("anyOf", [schema])[0]["$ref"].removeprefix(PREFIX)
     listed = name.removesuffix("Page")
     if listed == name:
         return answer_example(name)
