@@ -401,7 +401,7 @@ GUARDS: tuple[Guard, ...] = (
     Guard(
         "a paused subscription has no timer",
         _LADDER,
-        "moved = replace(moved, paused_at=now, timer_at=None)",
+        "moved = replace(paused, timer_at=paused.acts_at)",
         "moved = replace(moved, paused_at=now)",
         LADDER,
     ),
