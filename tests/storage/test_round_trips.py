@@ -204,4 +204,7 @@ def test_a_record_carries_beside_its_body_only_what_conditions_and_indexes_need(
         "name": "invoice",
         "created_at": "2026-01-31T20:30:00.123456Z",
         "last": 0,
+        "counted_on": None,
+        "invoices_that_day": 0,
+        "charges_that_day": 0,
     }
