@@ -72,7 +72,7 @@ def test_an_anchor_day_stays_the_anchor_day_over_a_pause(day: int, days: int, zo
 @pytest.mark.parametrize("day", [28, 29, 30, 31])
 @pytest.mark.parametrize("month", range(1, 13))
 def test_month_ends_come_back_after_a_pause_of_any_month(day: int, month: int) -> None:
-    dates = Schedule((Epoch.at_wall_clock(0, datetime(2027, 1, day, 12), Frequency.MONTHLY, "UTC"),))  # noqa: DTZ001
+    dates = Schedule((Epoch.at_wall_clock(0, datetime(2027, 1, day, 12), Frequency.MONTHLY, "UTC"),))  # noqa: DTZ001 - a wall clock
     after = dates.skipped_to(1, datetime(2027, month, 1, tzinfo=UTC) if month > 1 else utc("2028-02-01T00:00"))
     days = {period.start.month: period.start.day for period in after.periods_from(1, 12)}
     long = {each: min(day, 31) for each in (1, 3, 5, 7, 8, 10, 12)}
