@@ -13,8 +13,8 @@ from chalicelib.handlers.buyer_responses import html, redirect, site_root
 from chalicelib.handlers.portal_access import action, is_own, place_of, visit_of
 from chalicelib.handlers.portal_door import AGAIN, to_sign_in
 from chalicelib.handlers.portal_pages import may_cancel, subscription_url
+from chalicelib.services.pausing import reactivate
 from chalicelib.services.portal.changing_method import own_subscription
-from chalicelib.services.portal.resuming import reactivate
 from chalicelib.services.portal.signing_in import Visit
 from chalicelib.services.subscriptions import cancel, ends_at
 from chalicelib.web.forms import parse_cancel_form

@@ -112,7 +112,7 @@ def subscription_card(
         sent=not automatic,
         ends_at=None if subscription.has_ended else ends,
         ended_at=subscription.ended_at,
-        resumes_at=getattr(subscription, "resumes_at", None),
+        resumes_at=subscription.resumes_at,
         method=presenting.method_view(None if subscription.method is None else subscription.method.method),
         owed=owed,
         method_url=subscription_url(visit, subscription.id, "/method") if can_pay else None,

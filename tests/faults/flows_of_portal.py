@@ -15,7 +15,6 @@ from chalicelib.services.portal.changing_method import (
     open_method_page,
     resolve_change,
 )
-from chalicelib.services.portal.resuming import reactivate
 from chalicelib.services.portal.signing_in import (
     LinkOver,
     Visit,
@@ -29,7 +28,6 @@ from chalicelib.services.portal.signing_in import (
 from chalicelib.services.portal.viewing import one_subscription, overview
 from chalicelib.services.ports import Insert
 from chalicelib.services.saving import commit
-from chalicelib.services.subscriptions import cancel
 from infra.local.faults import Fault, FaultKind
 from tests.faults import steps
 from tests.faults.flows_of_clock import declines, paid_twice, unpaid
@@ -157,26 +155,6 @@ def _return_page_again(shop: Shop, case: Case) -> None:
     shop.come_again(lambda: _return_page(shop, case))
 
 
-def _ending(shop: Shop) -> Case:
-    """A subscription that was cancelled at the end of its period."""
-    case = shop.subscribe()
-    cancel(shop.world.ports, shop.merchant.id, case.subscription_id, at="period_end", actor="buyer")
-    return case
-
-
-def _resume(shop: Shop, case: Case) -> None:
-    reactivate(shop.world.ports, shop.merchant.id, case.subscription_id, actor="buyer")
-
-
-def _resume_again(shop: Shop, case: Case) -> None:
-    shop.come_again(lambda: _resume(shop, case))
-
-
-def _goes_on(shop: Shop, case: Case) -> None:
-    kept = shop.subscription(case)
-    assert (kept.has_ended, kept.cancel_at_period_end) == (False, False)
-
-
 # --- in and out
 
 
@@ -300,7 +278,6 @@ FLOWS = (
     _owing("another card, return page", _return_page, _stored_and_dead, _return_page_again),
     _owing("webhook of another card", steps.take_in, _news_of_the_card, steps.tell_again, whole=True, told=True),
     _owing("webhook of another card known before", steps.take_in, _known_before, steps.tell_again),
-    Flow("cancellation taken back", _ending, _resume, again=_resume_again, ends=_goes_on),
     Flow("sign-in link asked for", Shop.subscribe, _ask, again=_ask_again, ends=_a_link_came),
     Flow(
         "sign-in link used",
