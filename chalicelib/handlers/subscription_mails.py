@@ -43,9 +43,7 @@ def _view(mail: Mail, subscription: Subscription, merchant: Merchant) -> Subscri
         name=subscription.lines[0].name,
         told_at=mail.created_at,
         email=mail.to,
-        url=presenting.page_url(
-            wiring.settings().public_base_url, "cancel", merchant, subscription.id, subscription.secret
-        ),
+        url=presenting.portal_url(wiring.settings().public_base_url, merchant, f"/subscriptions/{subscription.id}"),
         at=at,
         paid_up=subscription.status is SubscriptionStatus.EXPIRED,
     )

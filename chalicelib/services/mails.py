@@ -7,10 +7,14 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from chalicelib.domain.documents.mails import Mail, MailState
+from chalicelib.domain.documents.customers import Customer
+from chalicelib.domain.documents.mails import Mail, MailKind, MailState
+from chalicelib.domain.documents.subscriptions import Subscription
 from chalicelib.domain.documents.timers import Timer, TimerKind
+from chalicelib.domain.ids import derived_id
 from chalicelib.services.ports import (
     DropTimer,
+    Insert,
     Mailer,
     MailRefused,
     MailUnavailable,
@@ -19,7 +23,9 @@ from chalicelib.services.ports import (
     Ports,
     QueueName,
     QueueUnavailable,
+    SetTimer,
     Update,
+    Write,
     WriteConflict,
 )
 from chalicelib.services.saving import commit, written
@@ -31,6 +37,40 @@ Compose = Callable[[Ports, Mail], OutgoingMail | None]
 """Writes the mail a row asks for, from the records as they are now; None when there is nothing to say any more.
 
 Raises MailUnavailable when it cannot be said yet, since an outcome is not known."""
+
+
+def new_mail(kind: MailKind, merchant_id: str, to: str, about_id: str, *, what: str, now: datetime) -> Mail:
+    """A mail to be sent now. Its id follows from `what` it tells and when, so the same news makes the same row."""
+    return Mail(
+        id=derived_id("mail", now, what),
+        merchant_id=merchant_id,
+        kind=kind,
+        to=to,
+        about_id=about_id,
+        due=now,
+        created_at=now,
+    )
+
+
+def mails_about(subscription: Subscription, customer: Customer | None, kind: MailKind, now: datetime) -> list[Mail]:
+    """The mail that tells a change of a subscription, which is written with it: `subscription` is the record as it is
+    about to be put, so the version that the change is conditional on guards the mail too. None where nobody is known
+    who could be told: that keeps no change from being made.
+    """
+    if customer is None:
+        return []
+    what = f"{kind}#{subscription.id}#{subscription.version}"
+    return [new_mail(kind, subscription.merchant_id, customer.email, subscription.id, what=what, now=now)]
+
+
+def mail_timer(mail: Mail) -> Timer:
+    """Where a mail's timer stands."""
+    return Timer(TimerKind.SEND_MAIL, mail.id, mail.merchant_id, mail.due)
+
+
+def posted(*mails: Mail) -> list[Write]:
+    """The row and the timer of each mail, for the transaction that makes true what it tells."""
+    return [write for mail in mails for write in (Insert(mail), SetTimer(mail_timer(mail)))]
 
 
 def timer_message(timer: Timer) -> dict[str, str]:
@@ -78,7 +118,7 @@ def send_mail(ports: Ports, mailer: Mailer, compose: Compose, mail_id: str) -> s
     mail = ports.records.find(Mail, mail_id)
     if mail is None:
         return "gone"
-    timer = Timer(TimerKind.SEND_MAIL, mail.id, mail.merchant_id, mail.due)
+    timer = mail_timer(mail)
     if mail.state in (MailState.SENT, MailState.REFUSED):
         ports.timers.drop(timer)
         return str(mail.state)

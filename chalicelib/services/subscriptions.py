@@ -14,10 +14,9 @@ from chalicelib.domain.errors import NotFound, StateConflict
 from chalicelib.domain.machines import SUBSCRIPTION, SubscriptionAction
 from chalicelib.services.billing.issuing import billing_timer, moved_timer
 from chalicelib.services.facts import happened
-from chalicelib.services.mails import queue_mail
+from chalicelib.services.mails import mail_timer, mails_about, posted, queue_mail
 from chalicelib.services.ports import DropTimer, Ports, Update, Write
 from chalicelib.services.saving import commit, until_won, written
-from chalicelib.services.telling import mail_timer, mails_about, told
 
 
 def get_subscription(ports: Ports, merchant_id: str, subscription_id: str) -> Subscription:
@@ -85,7 +84,7 @@ def cancel(
             before = {"cancel_at_period_end": False}
             event = happened(ports.ids, "subscription.updated", changed, now=now, actor=actor, previous=before)
             mails.extend(mails_about(changed, customer, MailKind.SUBSCRIPTION_CANCELED, now))
-            commit(ports, [Update(changed), event, *timers, *told(mails)])
+            commit(ports, [Update(changed), event, *timers, *posted(*mails)])
             return written(changed)
         ended = replace(
             subscription.moved(SubscriptionAction.CANCEL),
@@ -101,7 +100,7 @@ def cancel(
         if timer is not None:
             writes.append(DropTimer(timer))
         mails.extend(mails_about(ended, customer, MailKind.SUBSCRIPTION_CANCELED, now))
-        commit(ports, [*writes, *told(mails)])
+        commit(ports, [*writes, *posted(*mails)])
         return written(ended)
 
     after = until_won(ports, attempt)

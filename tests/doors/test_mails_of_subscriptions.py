@@ -39,7 +39,7 @@ def test_who_cancels_at_the_end_of_the_period_is_told_until_when_it_is_theirs(vi
     written = composed(shop, mail)
     assert (written.to, written.subject) == ("ada@example.com", "Your Membership is cancelled")
     assert "It stays yours until 28 February 2027." in written.text
-    assert f"{BASE}/cancel/pinewood/" in written.text
+    assert f"{BASE}/portal/pinewood/subscriptions/{made.id}" in written.text
     # Once more is no news, to us and to them.
     cancel(shop.ports, shop.merchant.id, made.id, at="period_end", actor="buyer")
     assert told(shop) == [mail]

@@ -155,7 +155,7 @@ GUARDS: tuple[Guard, ...] = (
         "if False:",
         INTAKE,
     ),
-    Guard("the receipt's timer", _BOOKING, "Insert(mail), SetTimer(mail_timer)]", "Insert(mail)]", SUBMIT),
+    Guard("the receipt's timer", _BOOKING, "*posted(mail)]", "Insert(mail)]", SUBMIT),
     Guard("a subscription's first timer", _BOOKING, "writes.append(SetTimer(due))", "pass", SUBMIT + RENEW),
     Guard(
         "a decline told late does not end a newer try",
@@ -838,7 +838,7 @@ GUARDS: tuple[Guard, ...] = (
     Guard(
         "released invoices have their timers",
         _RELEASING,
-        "return [Update(due), SetTimer(timer)]",
+        "return [Update(due), SetTimer(collection_timer(due, charge_at))]",
         "return [Update(due)]",
         HELD,
     ),

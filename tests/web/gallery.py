@@ -90,6 +90,7 @@ def exhibits() -> dict[str, Exhibit]:
         "invoice-open": samples.INVOICE,
         "invoice-overdue": samples.OVERDUE,
         "invoice-part-paid": samples.PART_PAID,
+        "invoice-adjusted": samples.ADJUSTED,
         "invoice-paid": samples.INVOICE_PAID,
         "invoice-on-its-way": samples.INVOICE_ON_ITS_WAY,
         "invoice-void": samples.INVOICE_VOID,

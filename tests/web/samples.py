@@ -263,6 +263,27 @@ INVOICE = InvoicePage(
     po_number="PO 7731",
 )
 OVERDUE = replace(INVOICE, now=at(2027, 3, 20))
+ADJUSTED = replace(
+    INVOICE,
+    lines=(
+        LineView(
+            "Studio membership, large",
+            1,
+            usd(7900),
+            usd(7900),
+            recurring=MONTHLY,
+            period_start=at(2027, 3, 12),
+            period_end=at(2027, 4, 12),
+        ),
+        LineView("Unused time: Studio membership", 1, usd(-2450), usd(-2450)),
+        LineView("Remaining time: Studio membership, large", 1, usd(3950), usd(3950)),
+    ),
+    totals=TotalsView(usd(9400), usd(9400)),
+    credited=usd(1500),
+    amount_due=usd(7900),
+    memo=None,
+    po_number=None,
+)
 PART_PAID = replace(
     INVOICE,
     amount_due=usd(143673),
@@ -385,7 +406,7 @@ UPCOMING_MAIL = SubscriptionMail(
     name="Studio membership",
     told_at=at(2027, 3, 31),
     email="anna@example.com",
-    url="https://pay.example/cancel/pinewood-studio/01J",
+    url="https://pay.example/portal/pinewood-studio/subscriptions/sub_01J",
     at=at(2027, 4, 14),
     amount=usd(4900),
     frequency=Frequency.MONTHLY,

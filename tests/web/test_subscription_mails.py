@@ -71,7 +71,7 @@ def test_the_plain_text_says_all_that_the_mail_has_to_say() -> None:
         "$49.00\nOn 14 April 2027 with Visa ending 4242\n\n"
         "On 14 April 2027 we will charge $49.00.\n"
         "It is for Studio membership, $49.00 a month. You can change or cancel it before then.\n\n"
-        "Manage subscription: https://pay.example/cancel/pinewood-studio/01J\n\n"
+        "Manage subscription: https://pay.example/portal/pinewood-studio/subscriptions/sub_01J\n\n"
         "Questions? Just reply to this mail.\n\n"
         "Pinewood Studio LLC\n48 Warren Street\nHudson, NY 12534\nUnited States\n"
         "You get this mail because anna@example.com has a subscription at Pinewood Studio.\n"

@@ -28,9 +28,9 @@ from chalicelib.services.billing.bounds import HEAVIEST, USUAL, Bounds, Count, w
 from chalicelib.services.billing.making import period_invoice, told_and_collected
 from chalicelib.services.billing.parking import park
 from chalicelib.services.facts import changed, happened
+from chalicelib.services.mails import mails_about, posted
 from chalicelib.services.ports import MAX_WRITES, DropTimer, Insert, Ports, SetTimer, Update, Write
 from chalicelib.services.saving import commit, until_won_from, written
-from chalicelib.services.telling import mails_about, told
 
 MOST_TOGETHER: Final = 19
 CHARGES_APART: Final = timedelta(days=1)
@@ -264,7 +264,7 @@ def _end(ports: Ports, customer: Customer | None, subscription: Subscription, no
         kind = "subscription.expired"
     event = happened(ports.ids, kind, ended, now=now, actor=ACTOR, previous={"status": str(subscription.status)})
     mails = mails_about(ended, customer, MailKind.SUBSCRIPTION_ENDED, now)
-    return _Step((Update(ended), event, *told(mails)), ended, stale, issued=False)
+    return _Step((Update(ended), event, *posted(*mails)), ended, stale, issued=False)
 
 
 def _resume(ports: Ports, subscription: Subscription, now: datetime) -> _Step:

@@ -19,8 +19,8 @@ from chalicelib.domain.machines import SUBSCRIPTION, InvoiceStatus, PartState, S
 from chalicelib.services.billing.issuing import billing_timer
 from chalicelib.services.billing.making import collection_timer
 from chalicelib.services.facts import happened
+from chalicelib.services.mails import mails_about, posted
 from chalicelib.services.ports import Decline, DropTimer, Ids, Ports, SetTimer, Update, Write
-from chalicelib.services.telling import mails_about, told
 
 MOST_ASKED: Final = 25
 """Invoices whose charge is asked for at once: three items each beside a booking stay below the 100 of a transaction."""
@@ -148,7 +148,7 @@ def fallen_behind(
         owing, event = _moved(ids, owing, *_ACTIONS[over], actor, now)
         writes.append(event)
         if owing.has_ended:
-            writes += told(mails_about(owing, customer, MailKind.SUBSCRIPTION_CANCELED, now))
+            writes += posted(*mails_about(owing, customer, MailKind.SUBSCRIPTION_CANCELED, now))
     if owing == subscription:
         return []
     timer = billing_timer(subscription)

@@ -16,7 +16,6 @@ from chalicelib.domain.documents.payments import Payment
 from chalicelib.domain.documents.subscriptions import Subscription
 from chalicelib.domain.documents.timers import Timer, TimerKind
 from chalicelib.domain.errors import NotFound
-from chalicelib.domain.ids import derived_id
 from chalicelib.domain.machines import (
     SUBSCRIPTION,
     InvoiceAction,
@@ -35,7 +34,7 @@ from chalicelib.services.billing.ladder import (
     timers_moved,
 )
 from chalicelib.services.facts import happened
-from chalicelib.services.mails import queue_mail
+from chalicelib.services.mails import mail_timer, new_mail, posted, queue_mail
 from chalicelib.services.payments.matching import PaymentMismatch, require_match
 from chalicelib.services.payments.running import may_be_running
 from chalicelib.services.payments.settling import settled_event, settlement_of
@@ -48,7 +47,7 @@ class _Written:
     """The invoice as it stands now, and the mails whose sending may be hurried along."""
 
     invoice: Invoice
-    mails: tuple[Timer, ...] = ()
+    mails: tuple[Mail, ...] = ()
 
 
 def apply_intent(
@@ -87,7 +86,7 @@ def apply_intent(
     in_hand = [] if known is None else [known]
     done = until_won(ports, lambda: attempt(in_hand.pop() if in_hand else None))
     for mail in done.mails:
-        queue_mail(ports, mail)
+        queue_mail(ports, mail_timer(mail))
     return done.invoice
 
 
@@ -168,7 +167,7 @@ def _book(
             writes += asked_for(past_due_of(ports, kept, invoice.also_charges), now)
         if _recovers(kept, invoice.id):
             mails.append(_mail(MailKind.RECOVERED, f"recovered#{invoice.id}", paid, around.customer, now))
-    return _Written(written(paid), _timers(mails)), [*writes, *_posted(mails)]
+    return _Written(written(paid), tuple(mails)), [*writes, *posted(*mails)]
 
 
 def _with_new_method(subscription: Subscription, invoice: Invoice, intent: Intent) -> Subscription:
@@ -226,7 +225,7 @@ def refuse_try(ports: Ports, invoice_id: str, code: str, *, actor: str, own_try:
 
     done = until_won(ports, attempt)
     for mail in done.mails:
-        queue_mail(ports, mail)
+        queue_mail(ports, mail_timer(mail))
     return done.invoice
 
 
@@ -257,7 +256,7 @@ def _store_failure(
     if subscription is not None:
         over = merchant.dunning.then if failed.charge_at is None else None
         writes += fallen_behind(ports.ids, subscription, around.customer, invoice.id, over=over, actor=actor, now=now)
-    return _Written(written(failed), _timers(mails)), [*writes, *_posted(mails)]
+    return _Written(written(failed), tuple(mails)), [*writes, *posted(*mails)]
 
 
 def _failure_mail(customer: Customer, failed: Invoice, now: datetime) -> Mail:
@@ -270,20 +269,4 @@ def _failure_mail(customer: Customer, failed: Invoice, now: datetime) -> Mail:
 
 
 def _mail(kind: MailKind, what: str, invoice: Invoice, customer: Customer, now: datetime) -> Mail:
-    return Mail(
-        id=derived_id("mail", now, what),
-        merchant_id=invoice.merchant_id,
-        kind=kind,
-        to=customer.email,
-        about_id=invoice.id,
-        due=now,
-        created_at=now,
-    )
-
-
-def _timers(mails: Sequence[Mail]) -> tuple[Timer, ...]:
-    return tuple(Timer(TimerKind.SEND_MAIL, mail.id, mail.merchant_id, mail.due) for mail in mails)
-
-
-def _posted(mails: Sequence[Mail]) -> list[Write]:
-    return [*(Insert(mail) for mail in mails), *(SetTimer(timer) for timer in _timers(mails))]
+    return new_mail(kind, invoice.merchant_id, customer.email, invoice.id, what=what, now=now)

@@ -10,12 +10,11 @@ from datetime import datetime
 from typing import Final
 
 from chalicelib.domain.documents.invoices import CollectionBlock, Invoice
-from chalicelib.domain.documents.mails import Mail, MailKind
+from chalicelib.domain.documents.mails import MailKind
 from chalicelib.domain.documents.merchants import INVOICE_SERIES, Merchant, NumberSeries, series_id
-from chalicelib.domain.documents.timers import Timer, TimerKind
-from chalicelib.domain.ids import derived_id
 from chalicelib.services.facts import happened
-from chalicelib.services.ports import Insert, Ports, SetTimer, Unchanged, Update, Write
+from chalicelib.services.mails import new_mail, posted
+from chalicelib.services.ports import Ports, Unchanged, Update, Write
 from chalicelib.services.saving import commit, until_won, written
 
 ACTOR: Final = "till"
@@ -60,13 +59,5 @@ def leave_parked(ports: Ports, merchant: Merchant, invoice: Invoice) -> str:
 def _mail_to_operator(merchant: Merchant, now: datetime) -> list[Write]:
     if merchant.support_email is None:
         return []
-    mail = Mail(
-        id=derived_id("mail", now, f"parked#{merchant.id}"),
-        merchant_id=merchant.id,
-        kind=MailKind.PARKED,
-        to=merchant.support_email,
-        about_id=merchant.id,
-        due=now,
-        created_at=now,
-    )
-    return [Insert(mail), SetTimer(Timer(TimerKind.SEND_MAIL, mail.id, mail.merchant_id, now))]
+    what = f"parked#{merchant.id}"
+    return posted(new_mail(MailKind.PARKED, merchant.id, merchant.support_email, merchant.id, what=what, now=now))

@@ -10,10 +10,10 @@ from typing import Final
 
 from chalicelib.domain.documents.invoices import CollectionBlock, Invoice
 from chalicelib.domain.documents.subscriptions import Subscription
-from chalicelib.domain.documents.timers import Timer, TimerKind
 from chalicelib.domain.errors import NotFound
 from chalicelib.domain.machines import InvoiceStatus
 from chalicelib.services.billing.issuing import CHARGES_APART
+from chalicelib.services.billing.making import collection_timer
 from chalicelib.services.facts import happened
 from chalicelib.services.ports import Index, Ports, SetTimer, Update, Write
 from chalicelib.services.saving import commit, until_won
@@ -100,12 +100,4 @@ def _release(ports: Ports, subscription_id: str, ids: Sequence[str], actor: str)
 
 def _due(invoice: Invoice, charge_at: datetime) -> list[Write]:
     due = replace(invoice, charge_at=charge_at, collection_blocked=None)
-    timer = Timer(
-        TimerKind.CHARGE_INVOICE,
-        invoice.id,
-        invoice.merchant_id,
-        charge_at,
-        subscription_id=invoice.subscription_id,
-        customer_id=invoice.customer_id,
-    )
-    return [Update(due), SetTimer(timer)]
+    return [Update(due), SetTimer(collection_timer(due, charge_at))]

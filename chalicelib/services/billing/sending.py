@@ -7,12 +7,11 @@ from datetime import date, datetime
 from chalicelib.domain.billing.wallclock import local_date
 from chalicelib.domain.documents.customers import Customer
 from chalicelib.domain.documents.invoices import Collection, Invoice
-from chalicelib.domain.documents.mails import Mail, MailKind
+from chalicelib.domain.documents.mails import MailKind
 from chalicelib.domain.documents.merchants import Merchant
 from chalicelib.domain.documents.subscriptions import Subscription
-from chalicelib.domain.documents.timers import Timer, TimerKind
-from chalicelib.domain.ids import derived_id
-from chalicelib.services.ports import Insert, SetTimer, Write
+from chalicelib.services.mails import new_mail, posted
+from chalicelib.services.ports import Write
 
 
 def day_due(merchant: Merchant, subscription: Subscription, planned_at: datetime, now: datetime) -> date:
@@ -25,13 +24,5 @@ def day_due(merchant: Merchant, subscription: Subscription, planned_at: datetime
 
 def mail_with(invoice: Invoice, customer: Customer, now: datetime) -> list[Write]:
     """What is written with the invoice, for its mail to go out."""
-    mail = Mail(
-        id=derived_id("mail", now, f"invoice#{invoice.id}"),
-        merchant_id=invoice.merchant_id,
-        kind=MailKind.INVOICE,
-        to=customer.email,
-        about_id=invoice.id,
-        due=now,
-        created_at=now,
-    )
-    return [Insert(mail), SetTimer(Timer(TimerKind.SEND_MAIL, mail.id, mail.merchant_id, mail.due))]
+    what = f"invoice#{invoice.id}"
+    return posted(new_mail(MailKind.INVOICE, invoice.merchant_id, customer.email, invoice.id, what=what, now=now))

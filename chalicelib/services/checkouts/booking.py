@@ -12,7 +12,7 @@ from chalicelib.domain.documents.checkouts import Checkout
 from chalicelib.domain.documents.customers import Customer, CustomerByEmail, customer_by_email_id
 from chalicelib.domain.documents.invoices import Collection, Invoice, LinePeriod, Party, Snapshot, Source
 from chalicelib.domain.documents.links import LinkUses, link_uses_id
-from chalicelib.domain.documents.mails import Mail, MailKind
+from chalicelib.domain.documents.mails import MailKind
 from chalicelib.domain.documents.merchants import INVOICE_SERIES, Merchant, NumberSeries, series_id
 from chalicelib.domain.documents.methods import StoredMethod
 from chalicelib.domain.documents.parts import AttemptOutcome
@@ -30,7 +30,7 @@ from chalicelib.domain.machines import (
 )
 from chalicelib.domain.numbering import format_number
 from chalicelib.services.facts import happened
-from chalicelib.services.mails import queue_mail
+from chalicelib.services.mails import mail_timer, new_mail, posted, queue_mail
 from chalicelib.services.payments.matching import PaymentMismatch, require_match
 from chalicelib.services.payments.settling import settled_event, settlement_of
 from chalicelib.services.ports import DropTimer, Insert, Intent, Ports, SetTimer, Update, Write
@@ -146,18 +146,10 @@ def _book(ports: Ports, read: _Read, intent: Intent, *, actor: str, also: Sequen
         subscription_ids=tuple(each.id for each in subscriptions),
         completed_at=now,
     ).moved(CheckoutAction.COMPLETE)
-    mail = Mail(
-        id=derived_id("mail", now, f"receipt#{invoice.id}"),
-        merchant_id=merchant_id,
-        kind=MailKind.RECEIPT,
-        to=checkout.email,
-        about_id=invoice.id,
-        due=now,
-        created_at=now,
-    )
-    mail_timer = Timer(TimerKind.SEND_MAIL, mail.id, merchant_id, now)
+    what = f"receipt#{invoice.id}"
+    mail = new_mail(MailKind.RECEIPT, merchant_id, checkout.email, invoice.id, what=what, now=now)
 
-    writes += [Update(taken), Update(done), Insert(invoice), Insert(payment), Insert(mail), SetTimer(mail_timer)]
+    writes += [Update(taken), Update(done), Insert(invoice), Insert(payment), *posted(mail)]
     writes.append(DropTimer(Timer(TimerKind.EXPIRE_CHECKOUT, checkout.id, merchant_id, checkout.expires_at)))
     if read.uses is None:
         writes.append(Insert(LinkUses(link_uses_id(checkout.payment_link_id), merchant_id, now, completed=1)))
@@ -179,7 +171,7 @@ def _book(ports: Ports, read: _Read, intent: Intent, *, actor: str, also: Sequen
         writes.append(happened(ports.ids, type_, record, now=now, actor=actor))
     writes += settled_event(ports.ids, payment, now=now, actor=actor)
     commit(ports, writes, also)
-    return _Booked(replace(done, version=done.version + 1), mail_timer)
+    return _Booked(replace(done, version=done.version + 1), mail_timer(mail))
 
 
 def _subscriptions(

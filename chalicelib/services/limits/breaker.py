@@ -12,13 +12,12 @@ from typing import Final
 
 from chalicelib.domain.documents.limits import LinkDeclines, link_declines_id
 from chalicelib.domain.documents.links import LinkUses, PaymentLink, link_uses_id
-from chalicelib.domain.documents.mails import Mail, MailKind
+from chalicelib.domain.documents.mails import MailKind
 from chalicelib.domain.documents.merchants import Merchant
-from chalicelib.domain.documents.timers import Timer, TimerKind
-from chalicelib.domain.ids import derived_id
 from chalicelib.services.facts import happened
 from chalicelib.services.limits.addresses import HOUR
-from chalicelib.services.ports import Insert, Ports, SetTimer, StoreUnavailable, Update, Write
+from chalicelib.services.mails import new_mail, posted
+from chalicelib.services.ports import Insert, Ports, StoreUnavailable, Update, Write
 from chalicelib.services.saving import commit, until_won
 
 FEWEST_DECLINES: Final = 40
@@ -76,16 +75,8 @@ def _mail_to_operator(ports: Ports, link: PaymentLink, now: datetime) -> list[Wr
     merchant = ports.records.get(Merchant, link.merchant_id)
     if merchant.support_email is None:
         return []
-    mail = Mail(
-        id=derived_id("mail", now, f"paused#{link.id}"),
-        merchant_id=link.merchant_id,
-        kind=MailKind.LINK_PAUSED,
-        to=merchant.support_email,
-        about_id=link.id,
-        due=now,
-        created_at=now,
-    )
-    return [Insert(mail), SetTimer(Timer(TimerKind.SEND_MAIL, mail.id, mail.merchant_id, now))]
+    what = f"paused#{link.id}"
+    return posted(new_mail(MailKind.LINK_PAUSED, merchant.id, merchant.support_email, link.id, what=what, now=now))
 
 
 def _one_more(link: PaymentLink, before: LinkDeclines | None, paid: int, now: datetime) -> LinkDeclines:

@@ -17,7 +17,7 @@ from chalicelib.domain.documents.customers import (
     customer_by_email_id,
     normalise_email,
 )
-from chalicelib.domain.documents.mails import Mail, MailKind
+from chalicelib.domain.documents.mails import MailKind
 from chalicelib.domain.documents.merchants import Merchant
 from chalicelib.domain.documents.portal import (
     COUNTED_FOR,
@@ -33,12 +33,11 @@ from chalicelib.domain.documents.portal import (
     sign_ins_of_source,
 )
 from chalicelib.domain.documents.subscriptions import Subscription
-from chalicelib.domain.documents.timers import Timer, TimerKind
+from chalicelib.domain.documents.timers import Timer
 from chalicelib.domain.errors import NotFound, StateConflict
-from chalicelib.domain.ids import derived_id
 from chalicelib.services.limits.addresses import TooManyTries
-from chalicelib.services.mails import queue_mail
-from chalicelib.services.ports import Insert, Ports, SetTimer, Update, Write
+from chalicelib.services.mails import mail_timer, new_mail, posted, queue_mail
+from chalicelib.services.ports import Insert, Ports, Update, Write
 from chalicelib.services.saving import commit, until_won, written
 
 MOST_OF_SOURCE: Final = 20
@@ -225,17 +224,8 @@ def _link(
 
 
 def _mailed(link: SignInLink, now: datetime) -> tuple[Timer, list[Write]]:
-    mail = Mail(
-        id=derived_id("mail", now, f"sign-in#{link.id}"),
-        merchant_id=link.merchant_id,
-        kind=MailKind.SIGN_IN,
-        to=link.email,
-        about_id=link.id,
-        due=now,
-        created_at=now,
-    )
-    timer = Timer(TimerKind.SEND_MAIL, mail.id, mail.merchant_id, now)
-    return timer, [Insert(mail), SetTimer(timer)]
+    mail = new_mail(MailKind.SIGN_IN, link.merchant_id, link.email, link.id, what=f"sign-in#{link.id}", now=now)
+    return mail_timer(mail), posted(mail)
 
 
 def _count_of(counted: SignIns | None, now: datetime) -> int:

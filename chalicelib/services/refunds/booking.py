@@ -15,11 +15,11 @@ from chalicelib.domain.documents.invoices import Invoice
 from chalicelib.domain.documents.mails import Mail, MailKind
 from chalicelib.domain.documents.payments import Payment
 from chalicelib.domain.documents.refunds import FIRST_LOOK, Movement, Refund, RefundOwner, refund_owner_id
-from chalicelib.domain.documents.timers import Timer, TimerKind
+from chalicelib.domain.documents.timers import Timer
 from chalicelib.domain.ids import derived_id
 from chalicelib.domain.machines import REFUND, RefundAction, RefundStatus
 from chalicelib.services.facts import happened
-from chalicelib.services.mails import queue_mail
+from chalicelib.services.mails import mail_timer, new_mail, posted, queue_mail
 from chalicelib.services.payments.matching import PaymentMismatch
 from chalicelib.services.ports import (
     BalanceTransaction,
@@ -141,8 +141,7 @@ def _changes(ports: Ports, known: _Known, made: MadeRefund, actor: str) -> tuple
     mail = _mail(ports, before, refund, now)
     if mail is None:
         return writes, None
-    mail_timer = Timer(TimerKind.SEND_MAIL, mail.id, mail.merchant_id, mail.due)
-    return [*writes, Insert(mail), SetTimer(mail_timer)], mail_timer
+    return [*writes, *posted(mail)], mail_timer(mail)
 
 
 def _require_match(payment: Payment, refund: Refund | None, made: MadeRefund) -> None:
@@ -233,12 +232,5 @@ def _mail(ports: Ports, before: Refund | None, refund: Refund, now: datetime) ->
     customer = None if refund.customer_id is None else ports.records.find(Customer, refund.customer_id)
     if customer is None:
         return None
-    return Mail(
-        id=derived_id("mail", now, f"refund#{refund.id}"),
-        merchant_id=refund.merchant_id,
-        kind=MailKind.REFUND,
-        to=customer.email,
-        about_id=refund.id,
-        due=now,
-        created_at=now,
-    )
+    what = f"refund#{refund.id}"
+    return new_mail(MailKind.REFUND, refund.merchant_id, customer.email, refund.id, what=what, now=now)
